@@ -1,0 +1,168 @@
+"""Job: the one declaration of every option of `embed`. The command line is derived from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from featurize.errors import UsageError
+from featurize.types import Modality
+
+
+class Device(StrEnum):
+    """Where the encoder runs; `cuda:N` names one of several GPUs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class RuntimeName(StrEnum):
+    """What executes the graph."""
+
+    AUTO = "auto"
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+
+
+class Precision(StrEnum):
+    """The number format of the computation; stored vectors are float32."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+    INT8 = "int8"
+
+
+class Overflow(StrEnum):
+    """What becomes of a text longer than the encoder reads."""
+
+    TRUNCATE = "truncate"
+    CHUNK = "chunk"
+    REJECT = "reject"
+
+
+class LabelFrom(StrEnum):
+    """Which folder of a file's path names its label."""
+
+    PARENT = "parent"
+    TOP = "top"
+
+
+def option(default: Any, text: str, **hints: Any) -> Any:
+    """Declare an option: its default, its help and how the command line shows it."""
+    return field(default=default, metadata={"help": text, **hints})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run of `embed`: raw data in, embedding table out.
+
+    Every choice may be given as its string. Raises UsageError where options contradict each other.
+    """
+
+    source: str | Path = field(
+        kw_only=False,
+        metadata={"help": "A folder of texts or images, or a CSV, TSV, JSONL or Parquet file."},
+    )
+    out: str | Path = field(metadata={"help": "The folder of the embedding table."})
+    encoder: str | None = option(
+        None,
+        "Encoder: minilm, efficientnet-lite0, a bundle, a sentence-transformers folder or id.",
+        metavar="NAME",
+    )
+    modality: Modality | str | None = option(
+        None, "What to embed where the source holds both kinds.", choices=Modality
+    )
+    text_column: str | None = option(None, "Column with the text.", metavar="C")
+    image_column: str | None = option(None, "Column with image paths or bytes.", metavar="C")
+    image_root: str | Path | None = option(
+        None, "Folder image paths are resolved against, instead of the table file's.", metavar="DIR"
+    )
+    id_column: str | None = option(None, "Column with a unique id per row.", metavar="C")
+    label_column: str | None = option(None, "Column with the label.", metavar="C")
+    label_from: LabelFrom | str | None = option(
+        None, "Take the label from this folder of a file's path.", choices=LabelFrom
+    )
+    rename: tuple[str, ...] = option((), "Give a column another name.", metavar="OLD=NEW")
+    encoding: str = option("utf-8", "Encoding of a CSV or TSV file.")
+    delimiter: str | None = option(None, "Delimiter of a CSV file.  [default: , or tab]")
+    device: str = option("auto", "auto, cpu, cuda or cuda:N.")
+    runtime: RuntimeName | str = option(
+        RuntimeName.AUTO, "What executes the graph.", choices=RuntimeName
+    )
+    precision: Precision | str = option(
+        Precision.AUTO, "Number format of the computation.", choices=Precision
+    )
+    overflow: Overflow | str = option(
+        Overflow.TRUNCATE, "What becomes of a text that is too long.", choices=Overflow
+    )
+    max_rejects: str | None = option(
+        None, "Accept up to N rejects, or P% of the inputs; more stop the run.", metavar="N|P%"
+    )
+    append: bool = option(False, "Add to the table without deleting.")
+    allow_delete: bool = option(False, "Allow a run to delete more than 20 % of the rows.")
+    no_text: bool = option(False, "Leave the text column out of the table.")
+    plan: bool = option(False, "Say what would be done, and write nothing.")
+
+    def __post_init__(self) -> None:
+        """Turn strings into choices and refuse what cannot be meant."""
+        _choose(self, "modality", Modality)
+        _choose(self, "label_from", LabelFrom)
+        _choose(self, "runtime", RuntimeName)
+        _choose(self, "precision", Precision)
+        _choose(self, "overflow", Overflow)
+        object.__setattr__(self, "source", Path(self.source))
+        object.__setattr__(self, "out", Path(self.out))
+        check_device(self.device)
+        self._check_columns()
+        allowed_rejects(self.max_rejects, 0)
+
+    def _check_columns(self) -> None:
+        """Refuse a text and an image column at once, and column options of the other modality."""
+        if self.text_column and self.image_column:
+            raise UsageError(
+                "--text-column and --image-column were both given.",
+                fix="A table holds texts or images: give one of them.",
+            )
+        implied = {Modality.TEXT: self.image_column, Modality.IMAGE: self.text_column}
+        if self.modality is not None and implied[Modality(self.modality)]:
+            raise UsageError(f"--modality {self.modality} contradicts the column that was given.")
+        for pair in self.rename:
+            old, equals, new = pair.partition("=")
+            if not (old and equals and new):
+                raise UsageError(f"--rename expects OLD=NEW, got {pair!r}.")
+
+
+def check_device(device: str) -> None:
+    """Raise UsageError unless the device is auto, cpu, cuda or cuda:N."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise UsageError(f"--device expects auto, cpu, cuda or cuda:N, got {device!r}.")
+
+
+def allowed_rejects(limit: str | None, inputs: int) -> int | None:
+    """Return how many rejects `N` or `P%` of the inputs allows; None where there is no limit."""
+    if limit is None:
+        return None
+    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)%", limit.strip())
+    if match is None:
+        raise UsageError(f"--max-rejects expects a count N or a share P%, got {limit!r}.")
+    count, share = match.groups()
+    return int(count) if count is not None else int(inputs * float(share) / 100)
+
+
+def _choose(job: Job, name: str, choices: type[StrEnum]) -> None:
+    """Replace a string by the choice it names."""
+    value = getattr(job, name)
+    if value is None:
+        return
+    try:
+        object.__setattr__(job, name, choices(value))
+    except ValueError:
+        known = ", ".join(choices)
+        flag = name.replace("_", "-")
+        raise UsageError(f"--{flag} expects one of {known}; got {value!r}.") from None

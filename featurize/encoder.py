@@ -1,0 +1,115 @@
+"""The frozen encoder: a bundle's processor and its graph, loaded for use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from featurize.batching import equal_cost_batches
+from featurize.bundle import Bundle, EncoderCard
+from featurize.config import Overflow, Precision, RuntimeName
+from featurize.errors import InputRejected
+from featurize.processors import Processor, open_processor
+from featurize.runtimes import Runtime, open_runtime
+from featurize.types import Json, Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Encoder:
+    """Turns texts or images into vectors, and changes nothing of the model it was given."""
+
+    def __init__(self, bundle: Bundle, processor: Processor, runtime: Runtime) -> None:
+        self.bundle = bundle
+        self.processor = processor
+        self.runtime = runtime
+        self.budget = processor.budget * runtime.scale
+
+    @classmethod
+    def open(
+        cls,
+        bundle: Bundle,
+        *,
+        device: str = "auto",
+        runtime: RuntimeName = RuntimeName.AUTO,
+        precision: Precision = Precision.AUTO,
+        overflow: Overflow = Overflow.TRUNCATE,
+    ) -> Encoder:
+        """Load a bundle for one device; raise RuntimeUnavailable where that is not possible."""
+        loaded = open_runtime(bundle, device=device, runtime=runtime, precision=precision)
+        return cls(bundle, open_processor(bundle, overflow), loaded)
+
+    @property
+    def card(self) -> EncoderCard:
+        """Return the identity of the encoder."""
+        return self.bundle.card
+
+    @property
+    def dim(self) -> int:
+        """Return the length of a vector."""
+        return self.card.dim
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the identity of the vector space."""
+        return self.card.fingerprint
+
+    @property
+    def variant(self) -> Json:
+        """Return what computes the vectors: constant in a table, free to differ for a query."""
+        return {
+            "runtime": str(self.runtime.name),
+            "device": self.runtime.device,
+            "precision": str(self.runtime.precision),
+            "budget": self.budget,
+            "graph": self.bundle.graph_sha256,
+        }
+
+    def encode(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
+        """Encode texts, or images as paths, bytes or PIL images.
+
+        Returns (n, dim) float32, in the order of the inputs. Raises InputRejected for one that
+        cannot be encoded, TypeError for one of another type.
+        """
+        if isinstance(inputs, str | bytes):
+            raise TypeError("encode() takes a list of inputs; wrap a single one in a list.")
+        contents = [self.processor.admit(value) for value in inputs]
+        with ThreadPoolExecutor(self.runtime.workers) as workers:
+            vectors = np.empty((len(contents), self.dim), np.float32)
+            for start in range(0, len(contents), self.processor.window):
+                window = contents[start : start + self.processor.window]
+                samples = [_accepted(sample) for sample in self.prepare(window, workers)]
+                vectors[start : start + len(window)] = self.encode_samples(samples, workers)
+        return vectors
+
+    def prepare(
+        self, contents: Sequence[str | bytes], workers: Executor
+    ) -> list[Sample | InputRejected]:
+        """Prepare contents on the workers; a bad one becomes its rejection, in its place."""
+        size = max(1, -(-len(contents) // (4 * self.runtime.workers)))
+        slices = [contents[start : start + size] for start in range(0, len(contents), size)]
+        return [sample for part in workers.map(self.processor.prepare, slices) for sample in part]
+
+    def encode_samples(self, samples: Sequence[Sample], workers: Executor) -> NDArray[np.float32]:
+        """Encode samples on the workers in batches of equal cost; (n, dim) float32, in order."""
+        batches = equal_cost_batches([sample.cost for sample in samples], self.budget)
+        vectors = np.empty((len(samples), self.dim), np.float32)
+
+        def run(batch: list[int]) -> None:
+            inputs = self.processor.collate([samples[position] for position in batch])
+            vectors[batch] = self.runtime.run(inputs)
+
+        for _ in workers.map(run, batches):
+            pass
+        return vectors
+
+
+def _accepted(sample: Sample | InputRejected) -> Sample:
+    """Return a sample, or raise why there is none."""
+    if isinstance(sample, InputRejected):
+        raise sample
+    return sample

@@ -1,0 +1,50 @@
+"""Raw content to the arrays a graph takes. Besides `sources`, only this floor knows modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from featurize.bundle import PREPROCESS, TOKENIZER, Bundle
+from featurize.config import Overflow
+from featurize.processors.image import ImageProcessor, Preprocessing
+from featurize.processors.text import TextProcessor, load_tokenizer
+from featurize.types import Modality, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from featurize.errors import InputRejected
+
+
+class Processor(Protocol):
+    """Prepares contents of one modality for an encoder.
+
+    `columns` names the columns it adds to a table with their Arrow types, `content_column` the one
+    of them that holds the content itself, `window` how many contents are prepared before batches
+    are formed, `budget` how much cost goes into a batch on a CPU.
+    """
+
+    columns: dict[str, str]
+    content_column: str | None
+    window: int
+    budget: int
+
+    def admit(self, value: Any) -> str | bytes:
+        """Turn what a caller of `Encoder.encode` passed into content; raise TypeError else."""
+
+    def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
+        """Prepare contents one by one; a bad one becomes its rejection, in its place."""
+
+    def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
+        """Stack samples of equal cost into the graph's inputs."""
+
+
+def open_processor(bundle: Bundle, overflow: Overflow) -> Processor:
+    """Build the processor that a bundle's card asks for."""
+    if bundle.card.modality is Modality.TEXT:
+        tokenizer = load_tokenizer(bundle.path / TOKENIZER)
+        return TextProcessor(tokenizer, bundle.card.space.max_length, overflow)
+    return ImageProcessor(Preprocessing.load(Path(bundle.path / PREPROCESS)))

@@ -1,0 +1,118 @@
+"""Texts to token ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from featurize.config import Overflow
+from featurize.errors import InputRejected
+from featurize.types import RejectReason, Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from tokenizers import Encoding, Tokenizer
+
+CHARS_PER_TOKEN = 16
+MAX_UNBROKEN = 1_000_000
+_SPACE = re.compile(r"\s")
+
+
+class TextProcessor:
+    """Tokenizes texts and says which were longer than the encoder reads.
+
+    Features: `input_ids` (n_tokens,) int64. A text of over 1,000,000 characters without white
+    space is rejected as `too_long`.
+    """
+
+    columns = {"text": "string", "n_tokens": "int32", "truncated": "bool"}  # noqa: RUF012
+    content_column = "text"
+    window = 8192
+    budget = 1024
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int, overflow: Overflow) -> None:
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(max_length)
+        self._tokenizer = tokenizer
+        self._max_length = max_length
+        self._overflow = overflow
+
+    def admit(self, value: Any) -> str | bytes:
+        """Return a text as it is."""
+        if not isinstance(value, str):
+            raise TypeError(f"Expected a text (str), got {type(value).__name__}: {value!r:.80}")
+        return value
+
+    def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
+        """Tokenize texts; one that cannot be tokenized becomes its rejection."""
+        texts = [str(content) for content in contents]
+        short = CHARS_PER_TOKEN * self._max_length
+        try:
+            if all(len(text) <= short for text in texts):
+                encodings = self._tokenizer.encode_batch(texts)
+                return [self._sample(*pair) for pair in zip(texts, encodings, strict=True)]
+        except TypeError:  # one text holds a lone surrogate: find it below
+            pass
+        return [self._prepare_one(text) for text in texts]
+
+    def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
+        """Stack token ids of equal length: `input_ids`, `attention_mask` (n, tokens) int64."""
+        ids = np.stack([sample.features["input_ids"] for sample in samples])
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+    def _prepare_one(self, text: str) -> Sample | InputRejected:
+        try:
+            return self._sample(text, self._encode(text))
+        except InputRejected as rejection:
+            return rejection
+        except TypeError:
+            detail = "the text holds a lone surrogate, which is no character"
+            return InputRejected(RejectReason.BAD_UTF8, detail)
+
+    def _sample(self, text: str, encoding: Encoding) -> Sample | InputRejected:
+        ids = np.array(encoding.ids, dtype=np.int64)  # (n_tokens,)
+        truncated = len(ids) >= self._max_length and _unseen(text, encoding)
+        if truncated and self._overflow is Overflow.REJECT:
+            detail = f"the text has more than the {self._max_length} tokens the encoder reads"
+            return InputRejected(RejectReason.TOO_LONG, detail)
+        columns = {"text": text, "n_tokens": len(ids), "truncated": truncated}
+        return Sample(features={"input_ids": ids}, cost=max(1, len(ids)), columns=columns)
+
+    def _encode(self, text: str) -> Encoding:
+        """Tokenize the shortest prefix that fills the encoder, because tokenizers read it all.
+
+        A prefix is cut before white space and doubled until it overflows, so that its ids are
+        those of the whole text.
+        """
+        length = CHARS_PER_TOKEN * self._max_length
+        while length < len(text):
+            space = _SPACE.search(text, length, length + MAX_UNBROKEN)
+            if space is None and len(text) - length > MAX_UNBROKEN:
+                detail = f"over {MAX_UNBROKEN:,} characters without white space"
+                raise InputRejected(RejectReason.TOO_LONG, detail)
+            if space is None:
+                break
+            encoding = self._tokenizer.encode(text[: space.start()])
+            if encoding.overflowing:
+                return encoding
+            length = 2 * space.start()
+        return self._tokenizer.encode(text)
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Read a `tokenizer.json`."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(path))
+
+
+def _unseen(text: str, encoding: Encoding) -> bool:
+    """Say whether truncation left out anything but white space."""
+    if not encoding.overflowing:
+        return False
+    end = max(stop for _, stop in encoding.offsets)
+    return bool(text[end:].strip())

@@ -1,0 +1,66 @@
+"""ONNX Runtime on a CPU or a CUDA GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from featurize.config import Precision, RuntimeName
+from featurize.errors import RuntimeUnavailable
+from featurize.runtimes.devices import cpu_cores
+
+if TYPE_CHECKING:
+    import onnxruntime
+    from numpy.typing import NDArray
+
+_ERRORS_ONLY = 3
+
+
+class OnnxRuntime:
+    """One session. On a CPU each call stays on its caller's thread, so that calls run side by side
+    and a row's bits depend neither on its batch nor on the number of threads.
+    """
+
+    name = RuntimeName.ONNXRUNTIME
+    precision = Precision.FP32
+
+    def __init__(self, graph: Path, device: str) -> None:
+        self.device = device
+        self.workers = cpu_cores() if device == "cpu" else 2
+        self.scale = 1 if device == "cpu" else 32
+        self._session = _session(graph, device)
+
+    def run(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+        """Run one batch; return vectors (n, dim) float32."""
+        (vectors,) = self._session.run(None, inputs)
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def _session(graph: Path, device: str) -> onnxruntime.InferenceSession:
+    """Open a session on exactly the device that was asked for."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if device == "cpu":
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    onnxruntime.preload_dlls()
+    cuda = {
+        "device_id": device.partition(":")[2],
+        "use_tf32": "0",
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+    providers = [("CUDAExecutionProvider", cuda), "CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(graph, options, providers=providers)
+    if "CUDAExecutionProvider" not in session.get_providers():
+        raise RuntimeUnavailable(
+            f"{device} was asked for, but onnxruntime could not load its CUDA provider.",
+            fix="Install the CUDA libraries with: pip install 'featurize[cuda]'; "
+            "`featurize doctor` names what is missing.",
+        )
+    return session

@@ -1,0 +1,92 @@
+"""Where the files of a table lie, and the schema they share."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from featurize.bundle import EncoderCard
+from featurize.errors import TableError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+METADATA_KEY = b"featurize"
+EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders of a table: rows, rejects, commits and unfinished parts."""
+
+    root: Path
+    data: Path
+    rejects: Path
+    log: Path
+    staging: Path
+
+    @classmethod
+    def of(cls, root: Path) -> Self:
+        """Return the layout of the table at `root`."""
+        return cls(root, root / "data", root / "_rejects", root / "_log", root / "_staging")
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that make up a table."""
+        return self.data, self.rejects, self.log, self.staging
+
+
+@dataclass(frozen=True, slots=True)
+class RowColumns:
+    """The columns between `label` and `embedding`: the processor's, then the user's own."""
+
+    label: pa.DataType
+    processor: dict[str, str]
+    user: pa.Schema
+
+    def schema(self, card: EncoderCard) -> pa.Schema:
+        """Return the schema every part of the table shares."""
+        import pyarrow as pa
+
+        fields = [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("source", pa.string(), nullable=False),
+            pa.field("label", self.label),
+            pa.field("content_sha256", pa.string(), nullable=False),
+            *(pa.field(name, pa.type_for_alias(kind)) for name, kind in self.processor.items()),
+            *self.user,
+            pa.field(EMBEDDING, embedding_type(card.dim), nullable=False),
+        ]
+        stamp = {"format": FORMAT, "encoder": card.to_json()}
+        return pa.schema(fields, {METADATA_KEY: json.dumps(stamp, sort_keys=True).encode()})
+
+
+def embedding_type(dim: int) -> pa.DataType:
+    """Return the type of a vector: fixed_size_list<float32>[dim], its elements never null."""
+    import pyarrow as pa
+
+    return pa.list_(pa.field("element", pa.float32(), nullable=False), dim)
+
+
+def reject_schema() -> pa.Schema:
+    """Return the schema of the rejects."""
+    import pyarrow as pa
+
+    names = ("id", "source", "reason", "detail", "content_sha256")
+    return pa.schema([pa.field(name, pa.string()) for name in names])
+
+
+def card_of(schema: pa.Schema, where: Path) -> EncoderCard:
+    """Read the encoder card that a part carries; raise TableError where there is none."""
+    stamp = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    if "encoder" not in stamp:
+        raise TableError(f"{where} carries no encoder card: no embedding table wrote it.")
+    if stamp["format"] > FORMAT:
+        raise TableError(
+            f"{where} has table format {stamp['format']}; this version reads up to {FORMAT}.",
+            fix="Upgrade featurize.",
+        )
+    return EncoderCard.from_json(stamp["encoder"])

@@ -1,0 +1,161 @@
+"""Reading a table: only what its last commit names, with checksums verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from featurize.bundle import EncoderCard
+from featurize.errors import TableError, UsageError
+from featurize.table.layout import EMBEDDING, Layout, card_of, reject_schema
+from featurize.table.log import CommitLog, Snapshot
+from featurize.table.part import Part, read_part
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from numpy.typing import NDArray
+
+BATCH = 8192
+
+
+class EmbeddingTable:
+    """One version of an embedding table; rows keep their order between calls."""
+
+    def __init__(self, path: Path, snapshot: Snapshot) -> None:
+        self.path = path
+        self._snapshot = snapshot
+        self.schema, self.card = self._read_schema()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open the last committed version; raise TableError where there is none."""
+        root = Path(path)
+        snapshot = CommitLog(Layout.of(root).log).snapshot()
+        if snapshot.version == 0:
+            raise TableError(
+                f"{root} is no embedding table: it holds no commit.",
+                fix="Make one with `featurize embed SOURCE --out TABLE`.",
+            )
+        return cls(root, snapshot)
+
+    @property
+    def version(self) -> int:
+        """Return the number of the last commit."""
+        return self._snapshot.version
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the identity of the vector space."""
+        return self.card.fingerprint
+
+    @property
+    def origin(self) -> Json:
+        """Return what the table was made from and how, as its last commit states it."""
+        return self._snapshot.origin
+
+    @property
+    def parts(self) -> list[Part]:
+        """Return the files that hold the rows."""
+        return self._snapshot.data()
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return sum(part.rows for part in self.parts)
+
+    @cached_property
+    def ids(self) -> NDArray[np.object_]:
+        """Return the ids, (n,) of str."""
+        return self.column("id")
+
+    @cached_property
+    def labels(self) -> NDArray[np.object_]:
+        """Return the labels, (n,); None where a row has none."""
+        return self.column("label")
+
+    def column(self, name: str) -> NDArray[np.object_]:
+        """Return one column as Python values, (n,)."""
+        return np.array(self.select([name]).column(0).to_pylist() or [], dtype=object)
+
+    def to_numpy(self) -> NDArray[np.float32]:
+        """Return the vectors, (n, dim) float32."""
+        vectors = np.empty((len(self), self.card.dim), np.float32)
+        start = 0
+        for batch in self.iter_batches([EMBEDDING]):
+            stop = start + batch.num_rows
+            vectors[start:stop] = vectors_of(batch)
+            start = stop
+        return vectors
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return all rows and columns."""
+        return self.select().to_pandas()
+
+    def iter_batches(
+        self, columns: Sequence[str] | None = None, batch_size: int = BATCH
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield rows batch by batch in flat memory; all columns unless some are named."""
+        self._require(columns or ())
+        for part in self.parts:
+            yield from read_part(self.path, part, columns, batch_size)
+
+    def select(
+        self, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+    ) -> pa.Table:
+        """Return columns of the rows for which the expression holds."""
+        import pyarrow as pa
+
+        names = list(columns) if columns is not None else self.schema.names
+        self._require(names)
+        read = None if where is not None else names
+        rows = pa.Table.from_batches(self.iter_batches(read), self._narrow(read))
+        return rows if where is None else rows.filter(where).select(names)
+
+    def rejects(self) -> pa.Table:
+        """Return the rejected inputs: id, source, reason, detail, content_sha256."""
+        import pyarrow as pa
+
+        batches = [
+            batch
+            for part in self._snapshot.rejects()
+            for batch in read_part(self.path, part, None, BATCH)
+        ]
+        return pa.Table.from_batches(batches, reject_schema())
+
+    def _narrow(self, columns: Sequence[str] | None) -> pa.Schema:
+        import pyarrow as pa
+
+        if columns is None:
+            return self.schema
+        return pa.schema([self.schema.field(name) for name in columns], self.schema.metadata)
+
+    def _require(self, columns: Sequence[str]) -> None:
+        missing = [name for name in columns if name not in self.schema.names]
+        if missing:
+            raise UsageError(
+                f"{self.path} has no column {missing[0]!r}; it has {', '.join(self.schema.names)}."
+            )
+
+    def _read_schema(self) -> tuple[pa.Schema, EncoderCard]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        first = self.path / self.parts[0].file
+        try:
+            schema = pq.read_schema(first)
+        except (OSError, pa.ArrowException) as error:
+            raise TableError(f"{first} cannot be read: {error}") from error
+        return schema, card_of(schema, first)
+
+
+def vectors_of(batch: pa.RecordBatch) -> NDArray[np.float32]:
+    """Return the vectors of a batch, (n, dim) float32."""
+    column = batch.column(EMBEDDING)
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(len(column), column.type.list_size)

@@ -1,0 +1,124 @@
+"""Every checksum and every invariant of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from featurize.errors import TableError
+from featurize.storage import sha256_file
+from featurize.table.layout import Layout, reject_schema
+from featurize.table.log import CommitLog, Snapshot
+from featurize.table.part import Part, read_part
+from featurize.table.reader import BATCH, EmbeddingTable, vectors_of
+from featurize.types import RejectReason
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NORM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: the file or item, and what was expected and found."""
+
+    item: str
+    detail: str
+
+
+def verify_table(root: Path) -> list[Problem]:
+    """Check log chain, checksums, schema, row counts, ids, finiteness and norms.
+
+    Returns what is wrong, nothing for a sound table; raises TableError where there is no table.
+    """
+    try:
+        snapshot = CommitLog(Layout.of(root).log).snapshot()
+    except TableError as error:
+        return [Problem("_log", error.message)]
+    problems = [*_files(root, snapshot), *_strangers(root, snapshot)]
+    return problems or list(_content(root, snapshot))
+
+
+def _files(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
+    for part in snapshot.parts.values():
+        path = root / part.file
+        if not path.is_file():
+            yield Problem(part.file, "the file is missing")
+        elif path.stat().st_size != part.bytes:
+            yield Problem(part.file, f"{part.bytes} bytes expected, {path.stat().st_size} found")
+        elif sha256_file(path) != part.sha256:
+            yield Problem(part.file, "the content does not give the SHA-256 the log states")
+
+
+def _strangers(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
+    layout = Layout.of(root)
+    for folder in (layout.data, layout.rejects):
+        for path in sorted(folder.iterdir()):
+            name = f"{folder.name}/{path.name}"
+            if name not in snapshot.parts:
+                yield Problem(name, "no commit names this file")
+
+
+def _content(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
+    try:
+        table = EmbeddingTable.open(root)
+        seen: set[str] = set()
+        for part in table.parts:
+            yield from _part(table, part, seen)
+        for part in snapshot.rejects():
+            yield from _reject_part(root, part)
+    except TableError as error:
+        yield Problem(str(root), error.message)
+        return
+    rejected = sum(part.rows for part in snapshot.rejects())
+    if snapshot.counts["inputs"] != len(table) + rejected:
+        found = f"{len(table)} rows and {rejected} rejects"
+        yield Problem("_log", f"{snapshot.counts['inputs']} inputs were counted, {found} are there")
+
+
+def _part(table: EmbeddingTable, part: Part, seen: set[str]) -> Iterator[Problem]:
+    rows = 0
+    for batch in read_part(table.path, part, None, BATCH):
+        rows += batch.num_rows
+        if not batch.schema.equals(table.schema, check_metadata=True):
+            yield Problem(part.file, "its schema differs from the first part's")
+            return
+        yield from _batch(table, part, batch, seen)
+    if rows != part.rows:
+        yield Problem(part.file, f"{part.rows} rows expected, {rows} found")
+
+
+def _batch(
+    table: EmbeddingTable, part: Part, batch: pa.RecordBatch, seen: set[str]
+) -> Iterator[Problem]:
+    ids = batch.column("id").to_pylist()
+    if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):
+        yield Problem(part.file, "an id occurs twice")
+    seen.update(ids)
+    norms = np.linalg.norm(vectors_of(batch).astype(np.float64), axis=1)
+    if not np.isfinite(norms).all():
+        yield Problem(part.file, "a vector is not finite")
+    elif (norms == 0).any():
+        yield Problem(part.file, "a vector is all zeros")
+    elif table.card.space.normalize and np.abs(norms - 1).max(initial=0) > NORM_TOLERANCE:
+        yield Problem(part.file, "a vector has not unit length, which its encoder promises")
+
+
+def _reject_part(root: Path, part: Part) -> Iterator[Problem]:
+    rows = 0
+    known = set(RejectReason)
+    for batch in read_part(root, part, None, BATCH):
+        rows += batch.num_rows
+        if batch.schema.names != reject_schema().names:
+            yield Problem(part.file, "its columns are not those of rejects")
+            return
+        for reason in batch.column("reason").unique().to_pylist():
+            if reason not in known:
+                yield Problem(part.file, f"unknown reason {reason!r}")
+    if rows != part.rows:
+        yield Problem(part.file, f"{part.rows} rejects expected, {rows} found")

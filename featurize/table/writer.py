@@ -1,0 +1,127 @@
+"""Writing a table: parts are staged, then named by a commit, in order."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurize import storage
+from featurize.errors import TableError
+from featurize.table.layout import Layout
+from featurize.table.log import EMPTY, Commit, CommitLog, Snapshot
+from featurize.table.part import Part, write_part
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOCK = "writer.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPart:
+    """A complete Parquet file that no commit names yet."""
+
+    path: Path
+    part: Part
+
+
+class TableWriter:
+    """The one writer of a table. `stage` may run on any thread, `commit` on one."""
+
+    def __init__(self, layout: Layout, origin: Json) -> None:
+        self._layout = layout
+        self._log = CommitLog(layout.log)
+        self._origin = origin
+        self.snapshot: Snapshot = EMPTY
+
+    @property
+    def staging(self) -> Path:
+        """Return the folder for unfinished files, cleared by the next writer."""
+        return self._layout.staging
+
+    def stage(self, rows: pa.Table) -> StagedPart:
+        """Write rows or rejects to a part that readers do not see yet."""
+        path = self.staging / f"{uuid.uuid4().hex}.parquet"
+        return StagedPart(path, write_part(rows, path))
+
+    def commit(
+        self, data: StagedPart | None, rejects: StagedPart | None, counts: dict[str, int]
+    ) -> None:
+        """Give staged parts their final names, then make them the table's next version."""
+        version = self.snapshot.version + 1
+        staged = [(self._layout.data, data), (self._layout.rejects, rejects)]
+        parts = [self._place(version, folder, part) for folder, part in staged if part is not None]
+        commit = Commit("embed", parts, [], self._origin, counts)
+        self.snapshot = self._log.append(self.snapshot, commit)
+
+    def clear_unnamed(self) -> None:
+        """Remove whatever the last commit does not name, so that plain readers see only its rows."""
+        for folder in (self._layout.data, self._layout.rejects):
+            for path in folder.iterdir():
+                if f"{folder.name}/{path.name}" not in self.snapshot.parts:
+                    storage.remove(path)
+        for path in self.staging.iterdir():
+            storage.remove(path)
+
+    def _place(self, version: int, folder: Path, staged: StagedPart) -> Part:
+        name = f"part-{version:06d}-{staged.part.sha256[:12]}.parquet"
+        storage.publish(staged.path, folder / name)
+        return replace(staged.part, file=f"{folder.name}/{name}")
+
+
+@contextlib.contextmanager
+def new_table(root: Path, origin: Json) -> Iterator[TableWriter]:
+    """Open a new table for writing, locked; nothing remains of one that got no commit.
+
+    Raises TableError where the folder already holds a table or anything else.
+    """
+    layout = Layout.of(root)
+    _require_free(layout)
+    for folder in layout.folders:
+        storage.make_folder(folder)
+    writer = TableWriter(layout, origin)
+    try:
+        with storage.lock(layout.log / LOCK, wait=False):
+            _require_free(layout)
+            writer.clear_unnamed()
+            yield writer
+    finally:
+        if writer.snapshot.version == 0:
+            _withdraw(layout)
+
+
+def _withdraw(layout: Layout) -> None:
+    """Remove a table that never got a commit, unless another process made one meanwhile."""
+    with contextlib.suppress(TableError, OSError):
+        with storage.lock(layout.log / LOCK, wait=False):
+            if CommitLog(layout.log).versions():
+                return
+            for folder in layout.folders:
+                storage.remove(folder)
+        if not any(layout.root.iterdir()):
+            layout.root.rmdir()
+
+
+def _require_free(layout: Layout) -> None:
+    """Refuse a folder that holds a table, or anything that is none."""
+    if CommitLog(layout.log).versions():
+        raise TableError(
+            f"{layout.root} already holds an embedding table; this version does not update one.",
+            fix="Choose another --out, or remove the folder.",
+        )
+    if not layout.root.exists():
+        return
+    if not layout.root.is_dir():
+        raise TableError(f"{layout.root} is a file; --out names a folder.")
+    names = {folder.name for folder in layout.folders}
+    strangers = sorted(path.name for path in layout.root.iterdir() if path.name not in names)
+    if strangers:
+        raise TableError(
+            f"{layout.root} is not empty and no embedding table: it holds {strangers[0]!r}.",
+            fix="Choose a new or empty folder as --out.",
+        )

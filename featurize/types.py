@@ -1,0 +1,118 @@
+"""The values that pass between the floors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Json: TypeAlias = dict[str, Any]
+
+
+class Modality(StrEnum):
+    """What kind of raw data an encoder takes."""
+
+    TEXT = "text"
+    IMAGE = "image"
+
+
+class RejectReason(StrEnum):
+    """Why an input did not become a row. The list is closed."""
+
+    UNREADABLE = "unreadable"
+    BAD_NAME = "bad_name"
+    OUTSIDE_ROOT = "outside_root"
+    UNSUPPORTED = "unsupported"
+    UNDECODABLE = "undecodable"
+    TOO_LARGE = "too_large"
+    BAD_UTF8 = "bad_utf8"
+    BAD_ROW = "bad_row"
+    MISSING_VALUE = "missing_value"
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    DUPLICATE_ID = "duplicate_id"
+    NONFINITE = "nonfinite"
+    ZERO_VECTOR = "zero_vector"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One raw input: its id and its content, a text or the bytes of an image file."""
+
+    id: str
+    content: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One prepared input.
+
+    `features` are the arrays of one row, without a batch axis. Samples of equal `cost` have
+    features of equal shape: tokens for a text, 1 for an image. `columns` are the values of the
+    columns which the processor adds to the table.
+    """
+
+    features: dict[str, NDArray[np.generic]]
+    cost: int
+    columns: dict[str, str | int | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One input that did not become a row."""
+
+    id: str
+    source: str
+    reason: RejectReason
+    detail: str
+    content_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: `done` of `total` inputs in the named stage."""
+
+    stage: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What one `embed` run did.
+
+    `inputs` counts distinct inputs, `rows = embedded + updated + unchanged` the rows of the table,
+    `encoded` the contents that were sent to the model. `inputs = rows + rejected`.
+    """
+
+    table: str
+    version: int
+    encoder: str
+    fingerprint: str
+    inputs: int
+    rows: int
+    embedded: int
+    updated: int
+    unchanged: int
+    deleted: int
+    rejected: int
+    ignored: int
+    encoded: int
+    seconds: float
+    truncated: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    ignored_kinds: dict[str, int] = field(default_factory=dict)
+    runtime: str = ""
+    device: str = ""
+    precision: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Return the folder of the table."""
+        return Path(self.table)
