@@ -179,7 +179,5 @@ def _checked_names(path: Path, files: dict[str, str]) -> dict[str, str]:
 def _hash_of(path: Path) -> str:
     """Hash a regular file of a bundle; a link or a missing file is an error."""
     if path.is_symlink() or not path.is_file():
-        raise BundleError(
-            f"{path} is missing or no regular file.", fix="Export the bundle again."
-        )
+        raise BundleError(f"{path} is missing or no regular file.", fix="Export the bundle again.")
     return sha256_file(path)

@@ -12,14 +12,6 @@ from featurize.errors import UsageError
 from featurize.types import Modality
 
 
-class Device(StrEnum):
-    """Where the encoder runs; `cuda:N` names one of several GPUs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
 class RuntimeName(StrEnum):
     """What executes the graph."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -94,14 +94,23 @@ class Encoder:
         slices = [contents[start : start + size] for start in range(0, len(contents), size)]
         return [sample for part in workers.map(self.processor.prepare, slices) for sample in part]
 
-    def encode_samples(self, samples: Sequence[Sample], workers: Executor) -> NDArray[np.float32]:
-        """Encode samples on the workers in batches of equal cost; (n, dim) float32, in order."""
+    def encode_samples(
+        self,
+        samples: Sequence[Sample],
+        workers: Executor,
+        on_encoded: Callable[[int], None] = lambda _count: None,
+    ) -> NDArray[np.float32]:
+        """Encode samples on the workers in batches of equal cost; (n, dim) float32, in order.
+
+        `on_encoded` hears the size of every finished batch, on a worker's thread.
+        """
         batches = equal_cost_batches([sample.cost for sample in samples], self.budget)
         vectors = np.empty((len(samples), self.dim), np.float32)
 
         def run(batch: list[int]) -> None:
             inputs = self.processor.collate([samples[position] for position in batch])
             vectors[batch] = self.runtime.run(inputs)
+            on_encoded(len(batch))
 
         for _ in workers.map(run, batches):
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +80,26 @@ class Progress:
     stage: str
     done: int
     total: int | None
+
+
+class Reporter(Protocol):
+    """Hears what a run has to say while it works; `progress` may come from any thread."""
+
+    def say(self, text: str) -> None:
+        """Take one sentence for the user."""
+
+    def progress(self, progress: Progress) -> None:
+        """Take how far the run has come."""
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def say(self, text: str) -> None:
+        """Pass over it."""
+
+    def progress(self, progress: Progress) -> None:
+        """Pass over it."""
 
 
 @dataclass(frozen=True, slots=True)

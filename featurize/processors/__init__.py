@@ -24,13 +24,15 @@ class Processor(Protocol):
 
     `columns` names the columns it adds to a table with their Arrow types, `content_column` the one
     of them that holds the content itself, `window` how many contents are prepared before batches
-    are formed, `budget` how much cost goes into a batch on a CPU.
+    are formed, `budget` how much cost goes into a batch on a CPU, `chunk_bytes` how much content
+    into a chunk.
     """
 
     columns: dict[str, str]
     content_column: str | None
     window: int
     budget: int
+    chunk_bytes: int
 
     def admit(self, value: Any) -> str | bytes:
         """Turn what a caller of `Encoder.encode` passed into content; raise TypeError else."""

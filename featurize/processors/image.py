@@ -63,6 +63,7 @@ class ImageProcessor:
     content_column = None
     window = 64
     budget = 8
+    chunk_bytes = 64 << 20
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self._rules = preprocessing

@@ -33,6 +33,7 @@ class TextProcessor:
     content_column = "text"
     window = 8192
     budget = 1024
+    chunk_bytes = 2 << 20
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, overflow: Overflow) -> None:
         tokenizer.no_padding()

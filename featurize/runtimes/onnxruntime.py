@@ -19,8 +19,10 @@ _ERRORS_ONLY = 3
 
 
 class OnnxRuntime:
-    """One session. On a CPU each call stays on its caller's thread, so that calls run side by side
-    and a row's bits depend neither on its batch nor on the number of threads.
+    """One session, on a CPU or a GPU.
+
+    On a CPU each call stays on its caller's thread, so that calls run side by side and a row's
+    bits depend neither on its batch nor on the number of threads.
     """
 
     name = RuntimeName.ONNXRUNTIME

@@ -60,7 +60,7 @@ class TableWriter:
         self.snapshot = self._log.append(self.snapshot, commit)
 
     def clear_unnamed(self) -> None:
-        """Remove whatever the last commit does not name, so that plain readers see only its rows."""
+        """Remove what the last commit does not name, so that plain readers see only its rows."""
         for folder in (self._layout.data, self._layout.rejects):
             for path in folder.iterdir():
                 if f"{folder.name}/{path.name}" not in self.snapshot.parts:

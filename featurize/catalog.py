@@ -1,0 +1,93 @@
+"""Names to bundles. Built-in encoders and models are exported once, into the user's cache."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from featurize import storage
+from featurize.bundle import CARD, Bundle
+from featurize.errors import BundleError
+from featurize.export import export, ignore
+from featurize.export.origin import Origin, locate
+from featurize.types import Modality
+
+BUILT_IN = {"minilm": Modality.TEXT, "efficientnet-lite0": Modality.IMAGE}
+DEFAULT: dict[Modality, str] = {modality: name for name, modality in BUILT_IN.items()}
+_STAGED = re.compile(r"\.(?P<slug>.+)\.[0-9a-f]{32}")
+
+
+def cache_folder() -> Path:
+    """Return where exported encoders are kept.
+
+    FEATURIZE_CACHE, else XDG_CACHE_HOME/featurize, else ~/.cache/featurize.
+    """
+    if stated := os.environ.get("FEATURIZE_CACHE"):
+        return Path(stated).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "featurize"
+
+
+def resolve(name: str, *, say: Callable[[str], None] = ignore) -> Bundle:
+    """Return the bundle of a built-in name, a bundle folder, or a sentence-transformers model.
+
+    What is no bundle is exported into the cache once; from then on it is opened there, without
+    torch or a network. A folder whose files have changed since counts as another model. Raises
+    UsageError for a name that means nothing, BundleError for a damaged bundle.
+    """
+    path = Path(name).expanduser()
+    if name not in BUILT_IN and (path / CARD).is_file():
+        return Bundle.open(path)
+    origin = locate(name)
+    folder = _bundles() / origin.slug
+    if not folder.exists():
+        _export_once(origin, name, folder, say)
+    return _open_cached(folder)
+
+
+def find_by_fingerprint(fingerprint: str) -> Bundle | None:
+    """Return the cached bundle of a vector space, or None where there is none."""
+    for card in sorted(_bundles().glob(f"*/{CARD}")):
+        if not _STAGED.fullmatch(card.parent.name) and _fingerprint(card.parent) == fingerprint:
+            return _open_cached(card.parent)
+    return None
+
+
+def _bundles() -> Path:
+    return cache_folder() / "bundles"
+
+
+def _export_once(origin: Origin, name: str, folder: Path, say: Callable[[str], None]) -> None:
+    """Export unless another process does so first; it is waited for."""
+    with storage.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
+        if folder.exists():
+            return
+        _sweep(folder)
+        say(f"Exporting {origin.name} to ONNX once (about 20 s) ...")
+        export(name, folder, say=say)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed exports of this bundle left; its lock is held, so none is running."""
+    for staged in folder.parent.iterdir():
+        match = _STAGED.fullmatch(staged.name)
+        if match and match["slug"] == folder.name:
+            storage.remove(staged)
+
+
+def _open_cached(folder: Path) -> Bundle:
+    try:
+        return Bundle.open(folder)
+    except BundleError as error:
+        raise BundleError(
+            error.message, fix=f"Remove {folder}; the next use exports it again."
+        ) from error
+
+
+def _fingerprint(folder: Path) -> str | None:
+    try:
+        return Bundle.peek(folder).card.fingerprint
+    except BundleError:
+        return None

@@ -1,0 +1,1 @@
+"""The command `featurize`: the top floor, the only place that imports both packages."""

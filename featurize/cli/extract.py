@@ -1,0 +1,94 @@
+"""`embed` and `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from featurize.cli.command import command
+from featurize.cli.console import Console, Outcome
+from featurize.config import Job
+from featurize.types import Json, RunSummary
+
+EXIT_REJECTS = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands that make tables and bundles."""
+    command(app, "embed", embed)
+    command(app, "export", export)
+
+
+def embed(console: Console, job: Job) -> Outcome:
+    """Embed a folder or table of raw text or images into an embedding table."""
+    from featurize import api
+
+    if job.plan:
+        planned = api.plan(job, console)
+        return Outcome(planned, _plan_text(planned))
+    summary = api.run(job, console)
+    code = EXIT_REJECTS if summary.rejected and job.max_rejects is None else 0
+    return Outcome(api.summary_json(summary), _summary_text(summary), code)
+
+
+def export(
+    console: Console,
+    model: Annotated[
+        str, typer.Argument(help="minilm, efficientnet-lite0, or a sentence-transformers model.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder of the bundle.")],
+    max_length: Annotated[
+        int | None, typer.Option(help="Read at most this many tokens of a text.")
+    ] = None,
+) -> Outcome:
+    """Export a model to an encoder bundle and check it against the original."""
+    from featurize.export import export as export_model
+
+    bundle = export_model(model, out, max_length=max_length, say=console.say)
+    card = bundle.card
+    parity = bundle.export["parity"]
+    data = {
+        "bundle": str(out),
+        **card.to_json(),
+        "dim": card.dim,
+        "parity": parity,
+        "files": bundle.files,
+    }
+    text = (
+        f"{out}: {card.name}, {card.dim} dimensions, fingerprint {card.fingerprint[:12]}\n"
+        f"Checked against the original on {parity['inputs']} inputs: "
+        f"largest difference {parity['max_abs_diff']:.1e}."
+    )
+    return Outcome(data, text)
+
+
+def _summary_text(summary: RunSummary) -> str:
+    rate = summary.rows / summary.seconds if summary.seconds else 0.0
+    lines = [
+        f"{summary.table}: version {summary.version}, {summary.rows:,} rows of "
+        f"{summary.inputs:,} inputs in {summary.seconds:.1f} s ({rate:,.0f}/s)",
+        f"encoder {summary.encoder} ({summary.fingerprint[:12]}), {summary.precision} on "
+        f"{summary.device} with {summary.runtime}",
+    ]
+    if summary.truncated:
+        lines.append(f"truncated {summary.truncated:,} texts: column `truncated` says which")
+    if summary.rejected:
+        lines.append(f"rejected {_counted(summary.reasons)}: see `featurize inspect`")
+    if summary.ignored:
+        lines.append(f"ignored {_counted(summary.ignored_kinds)}")
+    return "\n".join(lines)
+
+
+def _plan_text(planned: Json) -> str:
+    return (
+        f"{planned['table']} would get {planned['inputs']:,} inputs of {planned['modality']} "
+        f"({planned['bytes']:,} bytes) with {planned['encoder']}; "
+        f"{planned['rejected']:,} are rejected already, {planned['ignored']:,} files ignored.\n"
+        f"Own columns: {', '.join(planned['columns']) or 'none'}. Nothing was written."
+    )
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name or 'without suffix'}" for name, count in counts.items())

@@ -1,0 +1,74 @@
+"""Entry point: parse, run, and turn every outcome into an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from featurize import __version__
+from featurize.cli import doctor, examine, extract, find, learn
+from featurize.cli.console import Console
+from featurize.errors import FeaturizeError, Interrupted, UsageError
+
+EXIT_FAILED = 1
+
+app = typer.Typer(
+    name="featurize",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn raw text and images into Parquet embedding tables, classifiers and search indexes.",
+)
+for room in (extract, examine, learn, find, doctor):
+    room.register(app)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code."""
+    console = Console(json="--json" in arguments, verbose="-v" in arguments)
+    try:
+        code = app(args=list(arguments), prog_name="featurize", standalone_mode=False)
+    except FeaturizeError as error:
+        return console.fail(error)
+    except typer.TyperException as error:
+        return console.fail(UsageError(error.format_message(), fix="See `featurize --help`."))
+    except typer.Abort:
+        return console.fail(Interrupted(signal.SIGINT))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the last resort, so that --json always answers
+        return console.crash(error)
+    return code if isinstance(code, int) else 0
+
+
+def _interrupt(signum: int, _frame: FrameType | None) -> None:
+    raise Interrupted(signum)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"featurize {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Turn raw text and images into Parquet embedding tables, classifiers and search indexes."""

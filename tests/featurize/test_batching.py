@@ -1,0 +1,22 @@
+"""Batches of equal cost."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from featurize.batching import equal_cost_batches
+
+
+@given(st.lists(st.integers(1, 40), max_size=200), st.integers(1, 200))
+def test_every_position_once_equal_costs_within_budget(costs, budget):
+    """Each position is in one batch, costs within a batch are equal, budgets are kept."""
+    batches = equal_cost_batches(costs, budget)
+    assert sorted(position for batch in batches for position in batch) == list(range(len(costs)))
+    for batch in batches:
+        assert len({costs[position] for position in batch}) == 1
+        assert len(batch) == 1 or sum(costs[position] for position in batch) <= budget
+        assert batch == sorted(batch)
+
+
+def test_the_dearest_come_first():
+    """Long inputs start first, so that workers finish together."""
+    assert equal_cost_batches([1, 5, 1, 5], 5) == [[1], [3], [0, 2]]

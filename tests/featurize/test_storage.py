@@ -1,0 +1,89 @@
+"""Storage: durable, whole, exclusive."""
+
+import hashlib
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from featurize import storage
+from featurize.errors import TableLocked
+
+
+def test_hashes_are_sha256(tmp_path):
+    """A file's hash is the SHA-256 of its bytes."""
+    data = bytes(range(256)) * 9000
+    (tmp_path / "file").write_bytes(data)
+    expected = hashlib.sha256(data).hexdigest()
+    assert storage.sha256_file(tmp_path / "file") == storage.sha256_bytes(data) == expected
+
+
+def test_canonical_json_has_one_spelling():
+    """Order of keys does not change the spelling, and nothing is escaped."""
+    assert storage.canonical_json({"b": 1, "a": "é"}) == '{"a":"é","b":1}'.encode()
+
+
+def test_write_file_replaces_the_whole(tmp_path):
+    """A second write replaces the first and leaves nothing beside it."""
+    storage.write_file(tmp_path / "file", b"long old content")
+    storage.write_file(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_put_if_absent_keeps_the_first(tmp_path):
+    """The second to create a file fails, the first content stays."""
+    storage.put_if_absent(tmp_path / "1.json", b"first")
+    with pytest.raises(FileExistsError):
+        storage.put_if_absent(tmp_path / "1.json", b"second")
+    assert (tmp_path / "1.json").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["1.json"]
+
+
+def test_new_folder_appears_whole_or_not_at_all(tmp_path):
+    """A folder whose filling fails leaves nothing behind."""
+    with pytest.raises(ZeroDivisionError), storage.new_folder(tmp_path / "f", overwrite=False) as f:
+        (f / "half").write_text("x")
+        _ = 1 / 0
+    assert list(tmp_path.iterdir()) == []
+    with storage.new_folder(tmp_path / "f", overwrite=False) as folder:
+        (folder / "whole").write_text("x")
+    assert (tmp_path / "f" / "whole").read_text() == "x"
+
+
+def test_new_folder_overwrites_only_when_told(tmp_path):
+    """An existing folder is replaced with `overwrite` and stays without."""
+    for text in ("old", "new"):
+        with storage.new_folder(tmp_path / "f", overwrite=True) as folder:
+            (folder / "file").write_text(text)
+    with (
+        pytest.raises(FileExistsError),
+        storage.new_folder(tmp_path / "f", overwrite=False) as folder,
+    ):
+        (folder / "file").write_text("newest")
+    assert (tmp_path / "f" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def _hold(path, held, release):
+    with storage.lock(Path(path), wait=False):
+        held.set()
+        release.wait(30)
+
+
+def test_lock_names_its_holder_and_a_kill_frees_it(tmp_path):
+    """A second writer learns the holder's process id; a killed holder frees the lock."""
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(str(tmp_path / "lock"), held, release))
+    other.start()
+    assert held.wait(30)
+    with (
+        pytest.raises(TableLocked, match=f"process {other.pid}"),
+        storage.lock(tmp_path / "lock", wait=False),
+    ):
+        pass
+    other.kill()
+    other.join()
+    with storage.lock(tmp_path / "lock", wait=False):
+        pass
