@@ -37,9 +37,7 @@ def blurred(field: FloatArray, radius: float) -> FloatArray:
     return np.asarray(image, dtype=np.float32) / np.float32(255)
 
 
-def smooth_noise(
-    rng: Rng, width: int, height: int, cell_x: float, cell_y: float
-) -> FloatArray:
+def smooth_noise(rng: Rng, width: int, height: int, cell_x: float, cell_y: float) -> FloatArray:
     """Draw noise of unit spread which varies over cells of the given size."""
     shape = (max(2, round(height / cell_y)), max(2, round(width / cell_x)))
     noise = Image.fromarray(rng.standard_normal(shape, dtype=np.float32))

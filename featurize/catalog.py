@@ -65,7 +65,8 @@ def _export_once(origin: Origin, name: str, folder: Path, say: Callable[[str], N
         if folder.exists():
             return
         _sweep(folder)
-        say(f"Exporting {origin.name} to ONNX once (about 20 s) ...")
+        duration = " (about 20 s)" if name in BUILT_IN else ""
+        say(f"Exporting {origin.name} to ONNX once{duration} ...")
         export(name, folder, say=say)
 
 

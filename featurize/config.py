@@ -111,6 +111,11 @@ class Job:
         object.__setattr__(self, "source", Path(self.source))
         object.__setattr__(self, "out", Path(self.out))
         check_device(self.device)
+        if self.overflow is Overflow.CHUNK:
+            raise UsageError(
+                "--overflow chunk is not in this version.",
+                fix="Use truncate, which flags every truncated row, or reject.",
+            )
         self._check_columns()
         allowed_rejects(self.max_rejects, 0)
 

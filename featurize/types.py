@@ -74,6 +74,14 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: the file or item, and what was expected and found."""
+
+    item: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run has come: `done` of `total` inputs in the named stage."""
 

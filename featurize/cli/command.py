@@ -70,7 +70,7 @@ def _job_parameter(option: Field[Any]) -> inspect.Parameter:
         declared = typer.Option(flag, help=hints["help"])
     else:
         declared = typer.Option(flag, help=hints["help"], metavar=hints.get("metavar"))
-    kind = Annotated[_kind(option), declared]
+    kind: Any = Annotated[_kind(option), declared]
     keyword = inspect.Parameter.KEYWORD_ONLY
     if option.name == "rename":
         return inspect.Parameter(option.name, keyword, default=None, annotation=kind)

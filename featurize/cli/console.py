@@ -47,9 +47,10 @@ class Console:
         if self._json:
             _print_json(outcome.data)
         elif not self._quiet:
-            import rich
+            from rich.console import Console as Terminal
 
-            rich.print(outcome.text)
+            is_text = isinstance(outcome.text, str)
+            Terminal().print(outcome.text, markup=False, highlight=False, soft_wrap=is_text)
         return outcome.code
 
     def fail(self, error: FeaturizeError) -> int:
@@ -86,7 +87,7 @@ class Console:
             started = self._started.setdefault(progress.stage, now)
             if sys.stderr.isatty():
                 self._bar(progress)
-            elif now - self._last >= _SECONDS_BETWEEN_LINES and now > started:
+            elif now - max(self._last, started) >= _SECONDS_BETWEEN_LINES:
                 self._last = now
                 print(_line(progress, now - started), file=sys.stderr, flush=True)  # noqa: T201
 

@@ -114,7 +114,9 @@ def _cuda() -> Check:
     missing = _missing_cuda_library()
     if missing:
         fix = "pip install 'featurize[cuda]'"
-        return Check("gpu", Status.PROBLEM, f"{gpus} GPUs, but a library is missing: {missing}", fix)
+        return Check(
+            "gpu", Status.PROBLEM, f"{gpus} GPUs, but a library is missing: {missing}", fix
+        )
     return Check("gpu", Status.OK, f"{gpus} GPUs, CUDA provider loads")
 
 
@@ -139,7 +141,9 @@ def _bf16() -> Check:
     text = flags.read_text(errors="replace") if flags.exists() else ""
     if "avx512_bf16" in text or "amx_bf16" in text:
         return Check("bf16", Status.OK, "the CPU computes bf16")
-    return Check("bf16", Status.ABSENT, "the CPU has no bf16 instructions; --precision fp32 is as fast")
+    return Check(
+        "bf16", Status.ABSENT, "the CPU has no bf16 instructions; --precision fp32 is as fast"
+    )
 
 
 def _cache() -> Check:
@@ -184,5 +188,3 @@ def _as_table(checks: list[Check]) -> Table:
         mark = Text(str(check.status), style=colours[check.status])
         table.add_row(Text(check.name), mark, Text(detail))
     return table
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ import typer
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
 from featurize.errors import FeaturizeError, UsageError
-from featurize.types import Json
+from featurize.types import Json, Problem
 
 EXIT_UNSOUND = 1
 _SHOWN_REJECTS = 20
@@ -22,15 +22,12 @@ PathArgument = Annotated[Path, typer.Argument(help="A table, bundle, head or ind
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of artefact: the file that marks it, how to describe and how to check it.
-
-    `verify` returns item and detail of everything that is wrong.
-    """
+    """One kind of artefact: the file that marks it, how to describe and how to check it."""
 
     name: str
     marker: str
     describe: Callable[[Path], Json]
-    verify: Callable[[Path], list[tuple[str, str]]]
+    verify: Callable[[Path], list[Problem]]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,12 +49,13 @@ def verify(_console: Console, path: PathArgument) -> Outcome:
     try:
         problems = kind.verify(path)
     except FeaturizeError as error:
-        problems = [(str(path), error.message)]
-    listed = [{"item": item, "detail": detail} for item, detail in problems]
+        problems = [Problem(path.name, error.message)]
+    listed = [asdict(problem) for problem in problems]
     data = {"kind": kind.name, "path": str(path), "sound": not problems, "problems": listed}
     if not problems:
         return Outcome(data, f"{path}: {kind.name}, sound")
-    lines = [f"{path}: {kind.name}, broken", *(f"  {item}: {why}" for item, why in problems)]
+    lines = [f"{path}: {kind.name}, broken"]
+    lines += [f"  {problem.item}: {problem.detail}" for problem in problems]
     return Outcome(data, "\n".join(lines), EXIT_UNSOUND)
 
 
@@ -92,10 +90,10 @@ def _describe_table(path: Path) -> Json:
     }
 
 
-def _verify_table(path: Path) -> list[tuple[str, str]]:
+def _verify_table(path: Path) -> list[Problem]:
     from featurize.table.verify import verify_table
 
-    return [(problem.item, problem.detail) for problem in verify_table(path)]
+    return verify_table(path)
 
 
 def _describe_bundle(path: Path) -> Json:
@@ -105,7 +103,7 @@ def _describe_bundle(path: Path) -> Json:
     return {"encoder": bundle.card.to_json(), "files": bundle.files, "export": bundle.export}
 
 
-def _verify_bundle(path: Path) -> list[tuple[str, str]]:
+def _verify_bundle(path: Path) -> list[Problem]:
     from featurize.bundle import Bundle
 
     Bundle.open(path)
@@ -118,10 +116,10 @@ def _describe_head(path: Path) -> Json:
     return inspect_head(path)
 
 
-def _verify_head(path: Path) -> list[tuple[str, str]]:
+def _verify_head(path: Path) -> list[Problem]:
     from downstream.heads import verify_head
 
-    return [(path.name, problem) for problem in verify_head(path)]
+    return verify_head(path)
 
 
 def _describe_index(path: Path) -> Json:
@@ -130,10 +128,10 @@ def _describe_index(path: Path) -> Json:
     return inspect_index(path)
 
 
-def _verify_index(path: Path) -> list[tuple[str, str]]:
+def _verify_index(path: Path) -> list[Problem]:
     from downstream.index import verify_index
 
-    return [(path.name, problem) for problem in verify_index(path)]
+    return verify_index(path)
 
 
 _KINDS = (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -107,7 +107,8 @@ def run_chunk(listed: pa.Table, extraction: Extraction, workers: Executor) -> Ch
     return _result(work, listed, extraction.schema)
 
 
-def _pairs(listed: pa.Table, *names: str) -> Iterator[tuple[str | None, ...]]:
+def _pairs(listed: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of some columns row by row."""
     return zip(*(listed.column(name).to_pylist() for name in names), strict=True)
 
 
@@ -191,11 +192,11 @@ def _fan_out(work: _Work, window: list[int]) -> None:
 
 def _check_vectors(work: _Work) -> None:
     """Turn inputs whose vector is not finite, or all zeros, into rejects."""
-    finite = np.isfinite(work.vectors).all(axis=1)
-    zero = ~work.vectors.any(axis=1)
-    for position in np.flatnonzero(~finite | zero):
+    finite = np.asarray(np.isfinite(work.vectors).all(axis=1))
+    unusable = ~finite | ~work.vectors.any(axis=1)
+    for position in np.flatnonzero(unusable).tolist():
         reason = RejectReason.ZERO_VECTOR if finite[position] else RejectReason.NONFINITE
-        work.rejected.setdefault(int(position), (reason, "the encoder gave no usable vector"))
+        work.rejected.setdefault(position, (reason, "the encoder gave no usable vector"))
 
 
 def _result(work: _Work, listed: pa.Table, schema: pa.Schema) -> ChunkResult:

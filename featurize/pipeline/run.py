@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from featurize.config import Job, allowed_rejects
 from featurize.encoder import Encoder
-from featurize.errors import SourceError, TooManyRejects
+from featurize.errors import TooManyRejects
 from featurize.pipeline.chunk import ChunkResult, Extraction, plan_chunks, run_chunk
 from featurize.pipeline.meter import Meter
 from featurize.sources import Listing, Source
@@ -87,18 +88,15 @@ def embed_source(
     with new_table(Path(job.out), origin) as writer:
         listing = Listing.build(source, writer.staging / LISTING, reporter.progress)
         try:
-            _require_inputs(listing, source)
             for note in source.notes:
                 reporter.say(note)
             extraction = Extraction(source, encoder, _schema(job, source, encoder))
             totals = _run(job, listing, extraction, writer, Meter(len(listing), reporter.progress))
         finally:
             listing.close()
-        writer.clear_unnamed()
-        version = writer.snapshot.version
     return RunSummary(
         table=str(job.out),
-        version=version,
+        version=writer.snapshot.version,
         encoder=encoder.card.name,
         fingerprint=encoder.fingerprint,
         inputs=totals.inputs,
@@ -126,7 +124,6 @@ def plan_source(job: Job, source: Source, encoder: str, reporter: Reporter) -> J
     with tempfile.TemporaryDirectory() as folder:
         listing = Listing.build(source, Path(folder) / LISTING, reporter.progress)
         try:
-            _require_inputs(listing, source)
             return {
                 "plan": True,
                 "table": str(job.out),
@@ -156,13 +153,6 @@ def _origin(source: Source, encoder: Encoder, bundle: str) -> Json:
     }
 
 
-def _require_inputs(listing: Listing, source: Source) -> None:
-    if len(listing) == 0:
-        raise SourceError(
-            f"{source.root} holds no input.", fix="Name a source with at least one record."
-        )
-
-
 def _schema(job: Job, source: Source, encoder: Encoder) -> pa.Schema:
     processor = encoder.processor
     left_out = {processor.content_column} if job.no_text else set()
@@ -176,17 +166,19 @@ def _run(
     """Run all chunks and commit them in order."""
     limit = allowed_rejects(job.max_rejects, len(listing))
     totals = _Totals()
-    for staged in _staged_chunks(listing, replace(extraction, on_encoded=meter.advance), writer):
-        writer.commit(staged.data, staged.rejects, staged.counts)
-        totals.add(staged.result)
-        meter.reach(totals.inputs)
-        _check_rejects(totals, limit)
+    metered = replace(extraction, on_encoded=meter.advance)
+    with contextlib.closing(_staged_chunks(listing, metered, writer)) as chunks:
+        for staged in chunks:
+            writer.commit(staged.data, staged.rejects, staged.counts)
+            totals.add(staged.result)
+            meter.reach(totals.inputs)
+            _check_rejects(totals, limit)
     return totals
 
 
 def _staged_chunks(
     listing: Listing, extraction: Extraction, writer: TableWriter
-) -> Iterator[_StagedChunk]:
+) -> Generator[_StagedChunk, None, None]:
     """Yield finished chunks in order, their parts staged; the next ones are on their way."""
 
     def work(chunk: range) -> _StagedChunk:

@@ -60,7 +60,7 @@ class ImageProcessor:
     """
 
     columns = {"width": "int32", "height": "int32"}  # noqa: RUF012
-    content_column = None
+    content_column: str | None = None
     window = 64
     budget = 8
     chunk_bytes = 64 << 20

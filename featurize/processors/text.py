@@ -30,7 +30,7 @@ class TextProcessor:
     """
 
     columns = {"text": "string", "n_tokens": "int32", "truncated": "bool"}  # noqa: RUF012
-    content_column = "text"
+    content_column: str | None = "text"
     window = 8192
     budget = 1024
     chunk_bytes = 2 << 20
@@ -80,7 +80,11 @@ class TextProcessor:
         if truncated and self._overflow is Overflow.REJECT:
             detail = f"the text has more than the {self._max_length} tokens the encoder reads"
             return InputRejected(RejectReason.TOO_LONG, detail)
-        columns = {"text": text, "n_tokens": len(ids), "truncated": truncated}
+        columns: dict[str, str | int | bool] = {
+            "text": text,
+            "n_tokens": len(ids),
+            "truncated": truncated,
+        }
         return Sample(features={"input_ids": ids}, cost=max(1, len(ids)), columns=columns)
 
     def _encode(self, text: str) -> Encoding:

@@ -95,7 +95,8 @@ class EmbeddingTable:
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all rows and columns."""
-        return self.select().to_pandas()
+        frame: pd.DataFrame = self.select().to_pandas()
+        return frame
 
     def iter_batches(
         self, columns: Sequence[str] | None = None, batch_size: int = BATCH
@@ -158,4 +159,5 @@ def vectors_of(batch: pa.RecordBatch) -> NDArray[np.float32]:
     """Return the vectors of a batch, (n, dim) float32."""
     column = batch.column(EMBEDDING)
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(len(column), column.type.list_size)
+    vectors: NDArray[np.float32] = flat.reshape(len(column), column.type.list_size)
+    return vectors

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +14,12 @@ from featurize.table.layout import Layout, reject_schema
 from featurize.table.log import CommitLog, Snapshot
 from featurize.table.part import Part, read_part
 from featurize.table.reader import BATCH, EmbeddingTable, vectors_of
-from featurize.types import RejectReason
+from featurize.types import Problem, RejectReason
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NORM_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong: the file or item, and what was expected and found."""
-
-    item: str
-    detail: str
 
 
 def verify_table(root: Path) -> list[Problem]:

@@ -59,8 +59,12 @@ class TableWriter:
         commit = Commit("embed", parts, [], self._origin, counts)
         self.snapshot = self._log.append(self.snapshot, commit)
 
-    def clear_unnamed(self) -> None:
-        """Remove what the last commit does not name, so that plain readers see only its rows."""
+    def tidy(self) -> None:
+        """Remove what the last commit does not name, so that plain readers see only its rows.
+
+        The log is read afresh: after an error nobody else knows which commit was the last.
+        """
+        self.snapshot = self._log.snapshot()
         for folder in (self._layout.data, self._layout.rejects):
             for path in folder.iterdir():
                 if f"{folder.name}/{path.name}" not in self.snapshot.parts:
@@ -76,8 +80,9 @@ class TableWriter:
 
 @contextlib.contextmanager
 def new_table(root: Path, origin: Json) -> Iterator[TableWriter]:
-    """Open a new table for writing, locked; nothing remains of one that got no commit.
+    """Open a new table for writing, locked.
 
+    On leaving, files that no commit names are removed, and all of a table that got no commit.
     Raises TableError where the folder already holds a table or anything else.
     """
     layout = Layout.of(root)
@@ -88,8 +93,11 @@ def new_table(root: Path, origin: Json) -> Iterator[TableWriter]:
     try:
         with storage.lock(layout.log / LOCK, wait=False):
             _require_free(layout)
-            writer.clear_unnamed()
-            yield writer
+            try:
+                writer.tidy()
+                yield writer
+            finally:
+                writer.tidy()
     finally:
         if writer.snapshot.version == 0:
             _withdraw(layout)

@@ -38,7 +38,14 @@ def test_a_wrong_option_is_a_usage_error_naming_the_choices(options, message):
 
 @pytest.mark.parametrize(
     ("limit", "inputs", "allowed"),
-    [(None, 10, None), ("3", 10, 3), ("25%", 10, 2), ("0%", 10, 0), ("100%", 7, 7), ("0.5%", 400, 2)],
+    [
+        (None, 10, None),
+        ("3", 10, 3),
+        ("25%", 10, 2),
+        ("0%", 10, 0),
+        ("100%", 7, 7),
+        ("0.5%", 400, 2),
+    ],
 )
 def test_max_rejects_counts_or_shares(limit, inputs, allowed):
     """A bare number is a count, a percentage a share of the inputs, rounded down."""
@@ -48,4 +55,3 @@ def test_max_rejects_counts_or_shares(limit, inputs, allowed):
 def test_embed_takes_exactly_the_options_of_job():
     """The Python function and the declaration cannot drift apart."""
     assert inspect.signature(featurize.embed) == inspect.signature(Job)
-

@@ -1,0 +1,48 @@
+"""Embedding tables to labels, neighbours and answers; the encoder is never trained."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from downstream.embedders import ImageEmbedder, TextEmbedder
+    from downstream.heads import Head, evaluate, predict_table, train
+    from downstream.index import Hit, VectorIndex
+    from downstream.search import Searcher
+
+__all__ = [
+    "Head",
+    "Hit",
+    "ImageEmbedder",
+    "Searcher",
+    "TextEmbedder",
+    "VectorIndex",
+    "evaluate",
+    "predict_table",
+    "train",
+]
+
+_HOMES = {
+    "Head": "downstream.heads",
+    "Hit": "downstream.index",
+    "ImageEmbedder": "downstream.embedders",
+    "Searcher": "downstream.search",
+    "TextEmbedder": "downstream.embedders",
+    "VectorIndex": "downstream.index",
+    "evaluate": "downstream.heads",
+    "predict_table": "downstream.heads",
+    "train": "downstream.heads",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that `import downstream` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'downstream' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return [*__all__]

@@ -1,0 +1,113 @@
+"""What a saved head and a saved index share: a folder whose card states the hash of every file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from featurize.errors import FeaturizeError
+from featurize.storage import canonical_json, new_folder, pretty_json, sha256_bytes, sha256_file
+from featurize.types import Json, Problem
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One kind of saved folder: what it is called, its card, its files, and its error."""
+
+    noun: str
+    card: str
+    files: tuple[str, ...]
+    error: type[FeaturizeError]
+
+    @contextlib.contextmanager
+    def saving(self, path: Path, facts: Json) -> Iterator[Path]:
+        """Fill a new folder, which then gets its card and replaces an older one as a whole."""
+        final = path.resolve()
+        self._require_free(final)
+        with new_folder(final, overwrite=True) as folder:
+            yield folder
+            card = {
+                **facts,
+                "format": FORMAT,
+                "files": {name: sha256_file(folder / name) for name in self.files},
+            }
+            card["sha256"] = _self_hash(card)
+            (folder / self.card).write_bytes(pretty_json(card))
+
+    def read(self, path: Path) -> Json:
+        """Read the card and check every file against it, before anything parses one."""
+        card = self.peek(path)
+        for problem in self._damage(path, card):
+            raise self.error(
+                f"{path / problem.item}: {problem.detail}.", fix=f"Make the {self.noun} again."
+            )
+        return card
+
+    def peek(self, path: Path) -> Json:
+        """Read and check the card alone."""
+        card = self._parse(path)
+        if card["format"] > FORMAT:
+            raise self.error(
+                f"{path} has {self.noun} format {card['format']}; this version reads up to "
+                f"{FORMAT}.",
+                fix="Upgrade featurize.",
+            )
+        if card["sha256"] != _self_hash(card) or set(card["files"]) != set(self.files):
+            raise self.error(
+                f"{path / self.card} is damaged or was changed by hand.",
+                fix=f"Make the {self.noun} again.",
+            )
+        return card
+
+    def problems(self, path: Path) -> list[Problem]:
+        """Return what is wrong with the card and the files, nothing for a sound folder."""
+        try:
+            return list(self._damage(path, self.peek(path)))
+        except FeaturizeError as error:
+            return [Problem(self.card, error.message)]
+
+    def _parse(self, path: Path) -> Json:
+        if path.is_file():
+            raise self.error(
+                f"{path} is a file; a saved {self.noun} is a folder with {self.card}.",
+                fix="Pickle and joblib files are never loaded, because they can run any code.",
+            )
+        try:
+            card = json.loads((path / self.card).read_bytes())
+            if not (isinstance(card["format"], int) and isinstance(card["files"], dict)):
+                raise TypeError("format and files")
+            card["sha256"]
+        except FileNotFoundError:
+            raise self.error(f"{path} is no {self.noun}: it holds no {self.card}.") from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self.error(f"{path / self.card} is no card of a {self.noun}: {error}.") from error
+        return dict(card)
+
+    def _damage(self, path: Path, card: Json) -> Iterator[Problem]:
+        for name, expected in card["files"].items():
+            file = path / name
+            if file.is_symlink() or not file.is_file():
+                yield Problem(name, "the file is missing or no regular file")
+            elif (found := sha256_file(file)) != expected:
+                detail = f"SHA-256 {str(expected)[:12]} expected, {found[:12]} found"
+                yield Problem(name, detail)
+
+    def _require_free(self, path: Path) -> None:
+        """Refuse to replace anything but an older folder of the same kind."""
+        if path.is_dir() and ((path / self.card).is_file() or not any(path.iterdir())):
+            return
+        if path.exists():
+            raise self.error(
+                f"{path} is in the way: it is no {self.noun} and not an empty folder.",
+                fix=f"Choose another place for the {self.noun}.",
+            )
+
+
+def _self_hash(card: Json) -> str:
+    body = {key: value for key, value in card.items() if key != "sha256"}
+    return sha256_bytes(canonical_json(body))

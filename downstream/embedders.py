@@ -1,0 +1,139 @@
+"""TextEmbedder and ImageEmbedder: frozen encoders as scikit-learn transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+from featurize.catalog import resolve
+from featurize.config import Precision, check_device
+from featurize.encoder import Encoder
+from featurize.errors import InputRejected, UsageError
+from featurize.types import Modality
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_REFUSALS = (InputRejected, OSError, TypeError)
+
+
+class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """What both embedders share: one column in, vectors out, nothing learned."""
+
+    modality: ClassVar[Modality]
+
+    def __init__(self, encoder: str, device: str = "auto", precision: str = "auto") -> None:
+        self.encoder = encoder
+        self.device = device
+        self.precision = precision
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Check that `X` is one column; the encoder is frozen, so nothing is learned."""
+        _column(X)
+        self.n_features_in_ = 1
+        if hasattr(X, "columns"):
+            self.feature_names_in_ = np.array(X.columns, dtype=object)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Encode a list, array, Series or one-column DataFrame of n inputs: (n, dim) float32.
+
+        The encoder is loaded at the first call. Raises ValueError, naming the row, for a missing
+        value or an input that cannot be encoded.
+        """
+        values, encoder = _column(X), self._loaded()
+        try:
+            return encoder.encode(values)
+        except _REFUSALS as error:
+            row = _first_refused(encoder, values)
+            raise ValueError(f"Row {row} cannot be encoded: {error}") from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the loaded encoder out of pickles and copies."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_cache"}
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say that it can be used without `fit`."""
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._loaded().dim
+
+    def _loaded(self) -> Encoder:
+        """Return the encoder of the current parameters, loading it once."""
+        wanted = (self.encoder, self.device, self.precision)
+        if getattr(self, "_cache", (None, None))[0] != wanted:
+            self._cache = (wanted, self._load())
+        return self._cache[1]
+
+    def _load(self) -> Encoder:
+        check_device(self.device)
+        bundle = resolve(self.encoder)
+        if bundle.card.modality is not self.modality:
+            raise UsageError(
+                f"{type(self).__name__} needs an encoder of {self.modality}s; {self.encoder!r} "
+                f"takes {bundle.card.modality}s."
+            )
+        return Encoder.open(bundle, device=self.device, precision=Precision(self.precision))
+
+
+class TextEmbedder(_Embedder):
+    """Turn texts into vectors with a frozen encoder."""
+
+    modality = Modality.TEXT
+
+    def __init__(
+        self, encoder: str = "minilm", device: str = "auto", precision: str = "auto"
+    ) -> None:
+        super().__init__(encoder, device, precision)
+
+
+class ImageEmbedder(_Embedder):
+    """Turn images, given as paths, bytes or PIL images, into vectors with a frozen encoder."""
+
+    modality = Modality.IMAGE
+
+    def __init__(
+        self, encoder: str = "efficientnet-lite0", device: str = "auto", precision: str = "auto"
+    ) -> None:
+        super().__init__(encoder, device, precision)
+
+
+def _column(X: Any) -> list[Any]:
+    """Return the values of one column; raise ValueError for more than one."""
+    if isinstance(X, str | bytes) or not isinstance(X, Iterable):
+        raise ValueError(f"A list or a column of inputs is expected, got one {type(X).__name__}.")
+    values: Any = X
+    shape: tuple[int, ...] = getattr(X, "shape", (0,))
+    if len(shape) == 2 and shape[1] == 1:
+        values = values.iloc[:, 0] if hasattr(values, "iloc") else values[:, 0]
+    elif len(shape) != 1:
+        raise ValueError(f"One column of inputs is expected, got an array of shape {shape}.")
+    return list(values)
+
+
+def _first_refused(encoder: Encoder, values: list[Any]) -> int:
+    """Return the row of the first input that cannot be encoded."""
+
+    def refused(value: Any) -> bool:
+        try:
+            sample = encoder.processor.prepare([encoder.processor.admit(value)])[0]
+        except _REFUSALS:
+            return True
+        return isinstance(sample, InputRejected)
+
+    return next(row for row, value in enumerate(values) if refused(value))

@@ -1,0 +1,205 @@
+"""Head: a scikit-learn classifier over embeddings, saved without pickle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from downstream.datasets import Dataset, load_dataset
+from downstream.heads.linear import LogisticModel
+from downstream.heads.store import SavedHead, read_head, write_head
+from featurize.bundle import EncoderCard
+from featurize.errors import HeadError, UsageError
+from featurize.table.layout import EMBEDDING
+from featurize.table.reader import BATCH, EmbeddingTable, vectors_of
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+MODELS = {"logistic": LogisticModel}
+
+
+class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Classify embeddings.
+
+    `model` names the method: `logistic` is a logistic regression on standardised vectors, its C
+    chosen by cross-validation. A class may have a single example.
+
+    Fitted attributes: `classes_` (k,), `n_features_in_`, `model_`; `encoder_`, the card of the
+    encoder whose vectors it was trained on, None if they came as an array; `training_`, what it was
+    trained on; `metrics_`, what `downstream.train` measured on a hold-out.
+    """
+
+    def __init__(self, model: str = "logistic", seed: int = 0) -> None:
+        self.model = model
+        self.seed = seed
+
+    def fit(
+        self,
+        X: ArrayLike | EmbeddingTable,
+        y: ArrayLike | None = None,
+        *,
+        label: str | None = None,
+        labels: str | Path | None = None,
+    ) -> Self:
+        """Learn from vectors (n, d) and their classes (n,), or from an embedding table.
+
+        The classes of arrays keep their type; those of a table are strings. For a table, `label`
+        names the label column and `labels` a file that holds it, see `datasets.load_dataset`.
+        Raises ValueError for arrays and HeadError for a table that cannot be learned from.
+        """
+        if isinstance(X, EmbeddingTable):
+            if y is not None:
+                raise UsageError("fit() takes an embedding table without y: it has its labels.")
+            return self.fit_dataset(load_dataset(X, label=label, labels_file=labels))
+        if label is not None or labels is not None:
+            raise UsageError("fit() takes `label` and `labels` with an embedding table only.")
+        X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
+        check_classification_targets(y)
+        vectors, classes = np.asarray(X), np.asarray(y)
+        return self._learn(vectors, classes, np.arange(len(classes)), encoder=None)
+
+    def fit_dataset(self, data: Dataset, rows: NDArray[np.bool_] | None = None) -> Self:
+        """Learn from a dataset, or from those of its rows that a mask (n,) marks."""
+        data.require_trainable()
+        chosen = np.ones(len(data), dtype=bool) if rows is None else rows
+        X, y, groups = data.X[chosen], data.y[chosen], data.groups[chosen]
+        self.n_features_in_ = X.shape[1]
+        self._learn(X, y, groups, encoder=data.encoder)
+        self.training_ |= {
+            "label": data.label,
+            "table_version": data.version,
+            "unmatched": data.unmatched,
+        }
+        return self
+
+    def predict(self, X: ArrayLike | EmbeddingTable) -> NDArray[Any]:
+        """Return the most probable class of each row, (n,), of the type of `classes_`."""
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+    def predict_proba(self, X: ArrayLike | EmbeddingTable) -> NDArray[np.float64]:
+        """Return the probability of each class, (n, k) float64, in the order of `classes_`.
+
+        Raises MismatchError where the table's vectors come from another encoder.
+        """
+        parts = [self.model_.probabilities(batch) for batch in self._batches(X)]
+        return np.concatenate([np.empty((0, len(self.classes_))), *parts])
+
+    @property
+    def class_names(self) -> list[str]:
+        """Return the classes as strings, in the order of `classes_`."""
+        return [str(value) for value in self.classes_.tolist()]
+
+    def require_space(self, table: EmbeddingTable) -> None:
+        """Raise MismatchError or HeadError unless the head fits the table's vectors."""
+        check_is_fitted(self)
+        if self.encoder_ is not None:
+            self.encoder_.require_same_space(table.card, here="the head", there=str(table.path))
+        if table.card.dim != self.n_features_in_:
+            raise HeadError(
+                f"The head takes vectors of {self.n_features_in_} numbers; {table.path} holds "
+                f"vectors of {table.card.dim}."
+            )
+
+    def describe(self) -> Json:
+        """Return what the head is and what it was made from, as JSON values."""
+        check_is_fitted(self)
+        return {
+            "model": self.model,
+            "settings": self.model_.settings,
+            "seed": self.seed,
+            "classes": self.classes_.tolist(),
+            "dim": int(self.n_features_in_),
+            "encoder": self.encoder_.to_json() if self.encoder_ else None,
+            "metrics": self.metrics_,
+            **self.training_,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Save to a folder, without pickle; an older head there is replaced as a whole.
+
+        Raises HeadError where anything else is in the way.
+        """
+        facts = self.describe() | {"classes_dtype": self.classes_.dtype.str}
+        write_head(Path(path), SavedHead(facts, self.model_.arrays()), self.model_.probabilities)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Load a saved head, which then predicts bit for bit as it did; raise HeadError else."""
+        saved = read_head(Path(path))
+        facts = saved.facts
+        try:
+            head = cls(facts["model"], facts["seed"])
+            head.classes_ = _classes(facts["classes"], facts["classes_dtype"])
+            head.model_ = head._kind().from_arrays(saved.arrays)
+            head.n_features_in_ = facts["dim"]
+            head.encoder_ = EncoderCard.from_json(facts["encoder"]) if facts["encoder"] else None
+            head.metrics_ = facts["metrics"]
+            head.training_ = {name: facts[name] for name in _TRAINING}
+            saved.check(head.model_.probabilities, (len(head.classes_), head.n_features_in_))
+        except (KeyError, TypeError, ValueError) as error:
+            raise HeadError(
+                f"{path} is no complete head: {error!r}.", fix="Train the head again."
+            ) from error
+        return head
+
+    def _learn(
+        self,
+        X: NDArray[np.floating],
+        y: NDArray[Any],
+        groups: NDArray[np.intp],
+        encoder: EncoderCard | None,
+    ) -> Self:
+        kind = self._kind()
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"Head needs at least two classes; y has one class: {y[0]!r}.")
+        self.model_ = kind.fit(X, numbers, groups, self.seed)
+        self.encoder_ = encoder
+        self.metrics_: Json = {}
+        self.training_: Json = {
+            "label": None,
+            "table_version": None,
+            "unmatched": {},
+            "rows": len(y),
+            "libraries": {
+                name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")
+            },
+        }
+        return self
+
+    def _kind(self) -> type[LogisticModel]:
+        if self.model not in MODELS:
+            raise UsageError(f"There is no model {self.model!r}; known are {', '.join(MODELS)}.")
+        return MODELS[self.model]
+
+    def _batches(self, X: ArrayLike | EmbeddingTable) -> Iterator[NDArray[np.floating]]:
+        """Yield vectors in batches of a table's size, so that arrays and tables agree exactly."""
+        check_is_fitted(self)
+        if isinstance(X, EmbeddingTable):
+            self.require_space(X)
+            for batch in X.iter_batches([EMBEDDING]):
+                yield vectors_of(batch)
+            return
+        vectors = np.asarray(validate_data(self, X, reset=False, dtype=[np.float32, np.float64]))
+        for start in range(0, len(vectors), BATCH):
+            yield vectors[start : start + BATCH]
+
+
+_TRAINING = ("label", "table_version", "unmatched", "rows", "libraries")
+
+
+def _classes(values: list[Any], dtype: str) -> NDArray[Any]:
+    kind = np.dtype(dtype)
+    if kind.kind not in "OUbiuf":
+        raise ValueError(f"classes of type {dtype}")
+    return np.array(values, dtype=kind)

@@ -1,0 +1,26 @@
+"""What a saved head is, and whether it is sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from downstream.heads.head import Head
+from downstream.heads.store import ARRAYS, HEAD
+from featurize.errors import FeaturizeError
+from featurize.types import Json, Problem
+
+
+def inspect_head(path: str | Path) -> Json:
+    """Return the card of a saved head: model, classes, metrics, encoder, what it was made from."""
+    return HEAD.peek(Path(path))
+
+
+def verify_head(path: str | Path) -> list[Problem]:
+    """Check hashes, arrays and probe rows; return what is wrong, nothing for a sound head."""
+    if problems := HEAD.problems(Path(path)):
+        return problems
+    try:
+        Head.load(path)
+    except FeaturizeError as error:
+        return [Problem(ARRAYS, error.message)]
+    return []

@@ -1,0 +1,67 @@
+"""A head on disk: `head.json`, the card, and `head.npz`, the arrays."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from downstream.artifact import Artifact
+from featurize.errors import HeadError
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Predict = Callable[[NDArray[np.floating]], NDArray[np.float64]]
+
+ARRAYS = "head.npz"
+HEAD = Artifact("head", "head.json", (ARRAYS,), HeadError)
+PROBES = 16
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class SavedHead:
+    """The facts of a card and the arrays beside it."""
+
+    facts: Json
+    arrays: dict[str, NDArray[Any]]
+
+    def check(self, predict: Predict, shape: tuple[int, int]) -> None:
+        """Raise HeadError unless the stored probe rows get the probabilities they had."""
+        rows, expected = self.arrays["probe_rows"], self.arrays["probe_probabilities"]
+        classes, dim = shape
+        if rows.shape != (PROBES, dim) or expected.shape != (PROBES, classes):
+            raise ValueError(f"probe rows {rows.shape} with probabilities {expected.shape}")
+        found = predict(rows)
+        worst = np.abs(found - expected).max() if found.shape == expected.shape else np.inf
+        if not worst <= TOLERANCE:
+            raise HeadError(
+                f"The head predicts other probabilities than when it was saved: they differ by "
+                f"{worst:.2g} on its {PROBES} probe rows, at most {TOLERANCE:g} is allowed.",
+                fix="Train the head again with the libraries that are installed here.",
+            )
+
+
+def write_head(path: Path, head: SavedHead, predict: Predict) -> None:
+    """Save a head with probe rows: random unit vectors, so that no row of the data leaves."""
+    noise = np.random.default_rng(0).standard_normal((PROBES, head.facts["dim"]))
+    rows = (noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float32)
+    probes = {"probe_rows": rows, "probe_probabilities": predict(rows)}
+    with HEAD.saving(path, head.facts) as folder, (folder / ARRAYS).open("wb") as file:
+        np.savez(file, allow_pickle=False, **head.arrays, **probes)
+
+
+def read_head(path: Path) -> SavedHead:
+    """Read a saved head whose files have the hashes that its card states."""
+    facts = HEAD.read(path)
+    try:
+        with np.load(path / ARRAYS, allow_pickle=False) as arrays:
+            return SavedHead(facts, {name: arrays[name] for name in arrays.files})
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise HeadError(f"{path / ARRAYS} holds no arrays: {error}.") from error

@@ -1,0 +1,107 @@
+"""Model to bundle: the only floor that loads torch, transformers or sentence-transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurize import storage
+from featurize.bundle import CARD, GRAPH, REFERENCE, Bundle, write_card
+from featurize.encoder import Encoder
+from featurize.errors import UsageError
+from featurize.export.candidate import Candidate
+from featurize.export.graph import trace
+from featurize.export.origin import locate
+from featurize.export.parity import Parity, check_parity
+from featurize.export.reference import write_reference
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EXPORTER = 1
+_LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
+
+
+def ignore(line: str) -> None:
+    """Say nothing."""
+
+
+def export(
+    model: str | Path,
+    out: Path,
+    *,
+    max_length: int | None = None,
+    overwrite: bool = False,
+    say: Callable[[str], None] = ignore,
+) -> Bundle:
+    """Export a model, check it against the original, and write its bundle.
+
+    `model` is `minilm`, `efficientnet-lite0`, or a sentence-transformers folder or Hub id;
+    `max_length` lowers the number of tokens a text may have. The bundle appears whole or not at
+    all; with `overwrite` it replaces an older one. Raises UsageError where `model` or `out` cannot
+    be meant, MissingExtra without the `export` extra, ExportError for models that are not
+    supported or come out unfaithful.
+    """
+    out = Path(out)
+    _require_room(out, overwrite)
+    candidate = locate(model).load(max_length)
+    parity = write_bundle(candidate, out)
+    say(
+        f"Checked against the original on {parity.inputs} inputs: vectors differ by at most "
+        f"{parity.max_abs_diff:.1e}."
+    )
+    return Bundle.open(out)
+
+
+def write_bundle(candidate: Candidate, out: Path) -> Parity:
+    """Write a bundle over what is at `out`, if its vectors are those of the reference.
+
+    Raises ExportError, and leaves `out` as it is, where they are not.
+    """
+    data = trace(candidate.tower, candidate.example, candidate.axes)
+    expected = candidate.encode(candidate.contents)
+    name, preparation = candidate.preparation
+    with storage.new_folder(out, overwrite=True) as staged:
+        (staged / GRAPH).write_bytes(data)
+        (staged / name).write_bytes(preparation)
+        write_reference(staged / REFERENCE, candidate.contents, expected)
+        parity = _check(staged, candidate, expected)
+        write_card(staged, candidate.card, _provenance(candidate, parity))
+    return parity
+
+
+def _check(staged: Path, candidate: Candidate, expected: NDArray[np.float32]) -> Parity:
+    """Open the staged files as a user would, under a provisional card, and compare."""
+    write_card(staged, candidate.card, {})
+    encoder = Encoder.open(Bundle.open(staged), device="cpu")
+    parity = check_parity(encoder, candidate, expected)
+    storage.remove(staged / CARD)
+    return parity
+
+
+def _provenance(candidate: Candidate, parity: Parity) -> Json:
+    """Return how the bundle was made, without times and places."""
+    libraries = (*_LIBRARIES, *candidate.libraries)
+    return {
+        "exporter": EXPORTER,
+        "source": candidate.source,
+        "license": candidate.license,
+        "parity": asdict(parity),
+        "libraries": {name: str(import_module(name).__version__) for name in libraries},
+    }
+
+
+def _require_room(out: Path, overwrite: bool) -> None:
+    """Raise UsageError where a folder is in the way; only a bundle is ever replaced."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if overwrite and (out / CARD).is_file():
+        return
+    raise UsageError(
+        f"{out} exists already.", fix="Choose another folder for the bundle, or remove this one."
+    )

@@ -1,0 +1,39 @@
+"""A loaded model on its way to becoming a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from featurize.bundle import EncoderCard
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+Contents: TypeAlias = Sequence[str | bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What becomes the graph, and what the graph's vectors are checked against.
+
+    `tower` takes the tensors of `example` by name and returns vectors (n, dim); the `axes` of
+    every input are free, in this order. `preparation` is the bundle's file of that name. `encode`
+    is the reference: it turns `contents` into vectors (n, dim) float32 with the source's own code
+    and none of ours.
+    """
+
+    card: EncoderCard
+    tower: torch.nn.Module
+    example: dict[str, torch.Tensor]
+    axes: tuple[str, ...]
+    preparation: tuple[str, bytes]
+    contents: Contents
+    encode: Callable[[Contents], NDArray[np.float32]]
+    layers: int
+    libraries: tuple[str, ...]
+    source: str
+    license: str | None

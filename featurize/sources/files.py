@@ -1,0 +1,135 @@
+"""Reads the files of strangers: one at a time, whole, never through a link, never blocking."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from featurize.errors import InputRejected
+from featurize.types import Modality, RejectReason
+
+SUFFIXES = {
+    Modality.TEXT: frozenset({".txt", ".md"}),
+    Modality.IMAGE: frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}),
+}
+MAX_BYTES = 256 << 20
+
+# A named pipe swapped in for a file must not block, a link must not lead elsewhere.
+_SAFELY = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one modality below a folder; `root` is its real path."""
+
+    root: Path
+    modality: Modality
+
+    def locate(self, text: str) -> tuple[str, int]:
+        """Return the path relative to the root, and the size, of the file that `text` names.
+
+        The file is resolved through links and must then lie inside the root. Raises InputRejected.
+        """
+        if not text:
+            raise InputRejected(RejectReason.MISSING_VALUE, "no path is given")
+        try:
+            real = (self.root / text).resolve()
+            if not real.is_relative_to(self.root):
+                raise InputRejected(
+                    RejectReason.OUTSIDE_ROOT,
+                    "the path leads out of the folder that paths are resolved against",
+                )
+            if suffix_of(text) not in SUFFIXES[self.modality]:
+                raise InputRejected(
+                    RejectReason.UNSUPPORTED, f"{self.modality} files do not end in this suffix"
+                )
+            path = real.relative_to(self.root).as_posix()
+            path.encode()
+            return path, size_of(real)
+        except (ValueError, RuntimeError, OSError):
+            # A NUL, a ring of links, a name beyond the limits or one that is not UTF-8.
+            raise InputRejected(RejectReason.UNREADABLE, "the path names no file") from None
+
+    def load(self, path: str) -> str | bytes:
+        """Return the text, or the bytes of the image, of a file below the root.
+
+        Raises InputRejected.
+        """
+        data = read_bytes(self.root / path)
+        if self.modality is Modality.IMAGE:
+            return data
+        return decode_text(data)
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a file name, in lower case; empty where there is none."""
+    stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
+    return f".{suffix.lower()}" if dot and stem else ""
+
+
+def size_of(path: Path) -> int:
+    """Return the size in bytes of a regular file, without opening it; raise InputRejected."""
+    try:
+        info = path.lstat()
+    except OSError as error:
+        raise InputRejected(RejectReason.UNREADABLE, error.strerror or "cannot be read") from None
+    if not stat.S_ISREG(info.st_mode):
+        raise InputRejected(RejectReason.UNREADABLE, "not a regular file")
+    return info.st_size
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file of 1 to MAX_BYTES bytes; raise InputRejected."""
+    try:
+        handle = os.open(path, _SAFELY)
+        try:
+            info = os.fstat(handle)
+            if not stat.S_ISREG(info.st_mode):
+                raise InputRejected(RejectReason.UNREADABLE, "not a regular file")
+            check_size(info.st_size)
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                data = file.read(MAX_BYTES + 1)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise InputRejected(RejectReason.UNREADABLE, error.strerror or "cannot be read") from None
+    check_size(len(data))
+    return data
+
+
+def check_size(size: int) -> None:
+    """Raise InputRejected unless a content of so many bytes is taken."""
+    if size > MAX_BYTES:
+        raise InputRejected(
+            RejectReason.TOO_LARGE, f"{size} bytes; at most {MAX_BYTES >> 20} MiB are read"
+        )
+    if size == 0:
+        raise InputRejected(RejectReason.EMPTY, "0 bytes")
+
+
+def decode_text(data: bytes) -> str:
+    """Return UTF-8 bytes as text, without a byte order mark; raise InputRejected."""
+    mark = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    try:
+        text = data[mark:].decode()
+    except UnicodeDecodeError as error:
+        offset = error.start + mark
+        raise InputRejected(
+            RejectReason.BAD_UTF8, f"byte 0x{data[offset]:02x} at offset {offset} is not UTF-8"
+        ) from None
+    check_text(text)
+    return text
+
+
+def check_text(text: str) -> None:
+    """Raise InputRejected for a text that says nothing."""
+    if not text or text.isspace():
+        raise InputRejected(RejectReason.EMPTY, "only white space" if text else "no text")

@@ -1,0 +1,133 @@
+"""Picks the source that reads a path, and refuses options that say nothing to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from featurize.config import Job
+from featurize.errors import SourceError, UsageError
+from featurize.sources.columns import choose_columns
+from featurize.sources.delimited import DelimitedFile
+from featurize.sources.files import SUFFIXES, suffix_of
+from featurize.sources.folder import FolderSource
+from featurize.sources.jsonl import JsonlFile
+from featurize.sources.metadata import no_metadata, read_metadata
+from featurize.sources.parquet import ParquetFile
+from featurize.sources.single import SingleFile
+from featurize.sources.source import Source
+from featurize.sources.survey import Survey
+from featurize.sources.table import TableSource
+from featurize.types import Modality
+
+_COLUMN_OPTIONS = ("text_column", "image_column", "id_column", "image_root")
+
+
+def open_source(job: Job) -> Source:
+    """Return the source of a job, picked by its path and its options.
+
+    Raises UsageError where options contradict each other or the raw data, SourceError where the
+    raw data cannot be read or holds no input.
+    """
+    path = Path(job.source)
+    if not path.exists():
+        raise SourceError(f"No input found: {path} does not exist.")
+    if not os.access(path, os.R_OK):
+        raise SourceError(
+            f"{path} may not be read.", fix="Give yourself the permission to read it."
+        )
+    if path.is_dir():
+        return _open_folder(job)
+    if not path.is_file():
+        raise SourceError(f"{path} is neither a folder nor a regular file.")
+    suffix = suffix_of(path.name)
+    if suffix == ".gz":
+        suffix = suffix_of(path.name[: -len(".gz")])
+        opener = None if suffix == ".parquet" else _TABLE_FILES.get(suffix)
+    else:
+        opener = _TABLE_FILES.get(suffix)
+    if opener is not None:
+        _refuse(job, ("label_from",), "takes the label from a folder, and {} is a table file.")
+        return opener(job)
+    for modality, suffixes in SUFFIXES.items():
+        if suffix_of(path.name) in suffixes:
+            _refuse_columns(job)
+            no_metadata(job)
+            return SingleFile(job, modality)
+    raise SourceError(
+        f"No input found: {path.name} is of no kind that is read.",
+        fix="SOURCE is a folder, a text, an image, or one of "
+        + ", ".join(_TABLE_FILES)
+        + "; all but .parquet may be compressed as .gz.",
+    )
+
+
+def _open_folder(job: Job) -> Source:
+    """Open a folder of texts or of images."""
+    _refuse_columns(job)
+    root = Path(job.source).resolve()
+    survey = Survey.of(root, Path(job.out).resolve())
+    if survey.modality(job) is Modality.IMAGE and survey.metadata:
+        metadata = read_metadata(root, survey.metadata, job)
+    else:
+        metadata = no_metadata(job)
+    return FolderSource(job, survey, metadata)
+
+
+def _open_delimited(job: Job, *, delimiter: str) -> Source:
+    """Open a CSV or TSV file."""
+    file = DelimitedFile(
+        Path(job.source), encoding=job.encoding, delimiter=job.delimiter or delimiter
+    )
+    roles = choose_columns(file.names, job, file.path.name)
+    return TableSource(job, roles, file.types(), file.records)
+
+
+def _open_jsonl(job: Job) -> Source:
+    """Open a JSON Lines file."""
+    _refuse_delimited(job)
+    file = JsonlFile(Path(job.source))
+    roles = choose_columns(file.names, job, file.path.name)
+    read = partial(file.records, text=roles.content, id=roles.id)
+    return TableSource(job, roles, file.types(), read)
+
+
+def _open_parquet(job: Job) -> Source:
+    """Open a Parquet file."""
+    _refuse_delimited(job)
+    file = ParquetFile(Path(job.source))
+    roles = choose_columns(file.names, job, file.path.name)
+    file.check(roles)
+    return TableSource(job, roles, file.types(), file.records)
+
+
+_TABLE_FILES: dict[str, Callable[[Job], Source]] = {
+    ".csv": partial(_open_delimited, delimiter=","),
+    ".tsv": partial(_open_delimited, delimiter="\t"),
+    ".jsonl": _open_jsonl,
+    ".ndjson": _open_jsonl,
+    ".parquet": _open_parquet,
+}
+
+
+def _refuse_columns(job: Job) -> None:
+    """Refuse the options that only a table file can follow."""
+    _refuse(job, _COLUMN_OPTIONS, "is for table files, and {} is none.")
+    _refuse_delimited(job)
+
+
+def _refuse_delimited(job: Job) -> None:
+    """Refuse the options that only a CSV or TSV file can follow."""
+    _refuse(job, ("delimiter",), "is for CSV and TSV files, and {} is none.")
+    if job.encoding.lower().replace("_", "-") not in {"utf-8", "utf8"}:
+        raise UsageError(f"--encoding is for CSV and TSV files, and {job.source} is none.")
+
+
+def _refuse(job: Job, options: tuple[str, ...], why: str) -> None:
+    """Raise UsageError where one of the options was given."""
+    for option in options:
+        if getattr(job, option) is not None:
+            flag = option.replace("_", "-")
+            raise UsageError(f"--{flag} {why.format(job.source)}")

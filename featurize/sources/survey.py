@@ -1,0 +1,77 @@
+"""A first look at a folder: what kinds of file it holds, and how deep they lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from featurize.config import Job
+from featurize.errors import SourceError, UsageError
+from featurize.sources.files import SUFFIXES, suffix_of
+from featurize.sources.walk import FoundKind, percent_escaped, walk
+from featurize.types import Modality
+
+METADATA_NAMES = frozenset({"metadata.csv", "metadata.jsonl"})
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a walk found: files by suffix, depths by kind of file, paths of metadata files."""
+
+    suffixes: Counter[str] = field(default_factory=Counter)
+    depths: dict[Modality, set[int]] = field(default_factory=dict)
+    metadata: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, root: Path, leave_out: Path) -> Survey:
+        """Walk a folder; raise SourceError where it cannot be read."""
+        survey = cls()
+        try:
+            for found in walk(root, leave_out):
+                if found.kind is FoundKind.FILE:
+                    survey.see(found.path)
+        except OSError as error:
+            raise SourceError(f"{root.name} cannot be read: {error.strerror}.") from error
+        return survey
+
+    def see(self, path: str) -> None:
+        """Take a file into account."""
+        suffix = suffix_of(path)
+        self.suffixes[suffix] += 1
+        for modality, suffixes in SUFFIXES.items():
+            if suffix in suffixes:
+                self.depths.setdefault(modality, set()).add(path.count("/"))
+        if path.rpartition("/")[2] in METADATA_NAMES:
+            self.metadata.append(path)
+
+    def modality(self, job: Job) -> Modality:
+        """Decide whether the folder is one of texts or of images."""
+        if job.modality and Modality(job.modality) in self.depths:
+            return Modality(job.modality)
+        if job.modality or not self.depths:
+            raise self._nothing_found(job)
+        if len(self.depths) > 1:
+            raise UsageError(
+                f"{job.source} holds texts and images.",
+                fix="Say what to embed: --modality text or --modality image.",
+            )
+        return next(iter(self.depths))
+
+    def _nothing_found(self, job: Job) -> SourceError:
+        """Return the error of a folder without the files that are wanted."""
+        seen = ", ".join(
+            f"{percent_escaped(suffix) or 'no extension'} ({count})"
+            for suffix, count in sorted(self.suffixes.items())
+        )
+        wanted = [Modality(job.modality)] if job.modality else list(Modality)
+        known = " ".join(suffix for kind in wanted for suffix in sorted(SUFFIXES[kind]))
+        fix = f"Files that end in {known} are read."
+        if any(suffix in self.suffixes for suffix in _TABLES):
+            fix = "To embed the rows of a table file, name that file itself as SOURCE. " + fix
+        return SourceError(
+            f"No input found in {job.source}: "
+            + (f"its files are {seen}." if seen else "it holds no file."),
+            fix=fix,
+        )

@@ -1,0 +1,167 @@
+"""inspect, verify, doctor, help, version; start-up cost and what it loads."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = "torch transformers onnxruntime openvino sklearn faiss pandas pyarrow numpy".split()
+
+
+def best_seconds(command, runs=5):
+    """Return the least wall time of several runs of a process."""
+    seconds = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def test_importing_loads_nothing_heavy_and_costs_little():
+    """`import featurize, downstream` takes at most 0.15 s and loads no heavy library."""
+    code = f"import sys, featurize, downstream; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    bare = best_seconds([sys.executable, "-c", "pass"])
+    assert best_seconds([sys.executable, "-c", "import featurize, downstream"]) - bare <= 0.15
+
+
+def test_help_is_quick():
+    """`featurize --help` answers within half a second."""
+    assert best_seconds([sys.executable, "-m", "featurize", "--help"]) <= 0.5
+
+
+def test_version_and_help_name_every_command(featurize_cli):
+    """The help lists the commands."""
+    assert featurize_cli("--version", check=0).stdout.startswith("featurize ")
+    text = featurize_cli("--help", check=0).stdout
+    for name in "embed export inspect verify train evaluate predict index search doctor".split():
+        assert name in text
+        assert "--json" in featurize_cli(name, "--help", check=0).stdout
+
+
+@pytest.fixture
+def table(command, tiny_text, tmp_path):
+    """Embed two texts."""
+    for number in range(2):
+        (tmp_path / f"{number}.txt").write_text(f"the fox {number}")
+    out = tmp_path / "table"
+    assert command("embed", tmp_path, "--out", out, "--encoder", tiny_text, "--json")[0] == 0
+    return out
+
+
+def test_inspect_tells_tables_and_bundles_apart(command, table, tiny_text):
+    """Each artefact says its kind and where it came from."""
+    code, data, _ = command("inspect", table, "--json")
+    assert (code, data["kind"], data["rows"], data["version"]) == (0, "table", 2, 1)
+    assert data["encoder"]["name"] == "tiny-text"
+    code, data, _ = command("inspect", tiny_text, "--json")
+    assert (code, data["kind"], data["encoder"]["modality"]) == (0, "bundle", "text")
+
+
+def test_inspect_of_something_else_is_a_usage_error(command, tmp_path):
+    """A foreign folder exits 2."""
+    code, data, _ = command("inspect", tmp_path, "--json")
+    assert (code, data["error"]["kind"]) == (2, "usage")
+
+
+def test_verify_exits_1_naming_the_broken_file(command, table):
+    """A damaged part is named."""
+    assert command("verify", table, "--json")[:2][0] == 0
+    part = next((table / "data").iterdir())
+    part.write_bytes(part.read_bytes()[:-1])
+    code, data, _ = command("verify", table, "--json")
+    assert (code, data["sound"]) == (1, False)
+    assert part.name in data["problems"][0]["item"]
+
+
+def test_verify_names_a_changed_file_of_a_bundle(command, tiny_text, tmp_path):
+    """A bundle whose graph was touched is not sound."""
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_text, copy)
+    assert command("verify", copy, "--json")[0] == 0
+    (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes() + b" ")
+    code, data, _ = command("verify", copy, "--json")
+    assert code == 1
+    assert "model.onnx" in data["problems"][0]["detail"]
+
+
+def test_doctor_reports_each_check_with_a_fix(command):
+    """Every check has a status; what is wrong has a fix."""
+    code, data, _ = command("doctor", "--json")
+    checks = {check["name"]: check for check in data["checks"]}
+    assert {"python", "onnxruntime", "providers", "gpu", "openvino", "export", "cache"} <= set(
+        checks
+    )
+    assert all(check["fix"] for check in data["checks"] if check["status"] == "problem")
+    assert code == (0 if data["ok"] else 1)
+
+
+def test_doctor_finds_two_onnxruntime_wheels(command, monkeypatch):
+    """Both wheels over each other are a problem with a pip line."""
+    from featurize.cli import doctor
+
+    monkeypatch.setattr(doctor, "_version", lambda _name: "1.0")
+    code, data, _ = command("doctor", "--json")
+    (check,) = [check for check in data["checks"] if check["name"] == "onnxruntime"]
+    assert (code, check["status"]) == (1, "problem")
+    assert "pip uninstall" in check["fix"]
+
+
+def test_an_unforeseen_error_still_answers_in_json(command, monkeypatch, tmp_path):
+    """A defect gives exit 1, an object on stdout and a traceback on stderr."""
+    from featurize import api
+
+    (tmp_path / "a.txt").write_text("x")
+    monkeypatch.setattr(api, "run", lambda *_args: 1 / 0)
+    code, data, err = command("embed", tmp_path, "--out", tmp_path / "t", "--json")
+    assert code == 1
+    assert "ZeroDivisionError" in data["error"]["message"]
+    assert "Traceback" in err
+
+
+def test_asking_for_a_gpu_that_is_not_there_stops(command, tiny_text, tmp_path):
+    """`--device cuda` without a GPU names doctor, and nothing runs on the CPU instead."""
+    from featurize.runtimes.devices import count_gpus
+
+    if count_gpus():
+        pytest.skip("there is a GPU")
+    (tmp_path / "a.txt").write_text("x")
+    arguments = ("--encoder", tiny_text, "--device", "cuda", "--json")
+    code, data, _ = command("embed", tmp_path, "--out", tmp_path / "t", *arguments)
+    assert (code, data["error"]["kind"]) == (1, "runtime")
+    assert "doctor" in data["error"]["fix"]
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_signal_stops_with_its_code_and_keeps_what_was_committed(tiny_text, tmp_path):
+    """SIGTERM exits 143, SIGINT 130; the table, if any, is sound."""
+    import signal
+
+    with (tmp_path / "in.csv").open("w") as file:
+        file.write("id,text\n")
+        file.writelines(f"{number},fox {'red ' * (number % 9)}\n" for number in range(200_000))
+    for signum, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        out = tmp_path / f"table{signum}"
+        words = ["embed", tmp_path / "in.csv", "--out", out, "--encoder", tiny_text, "--json"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "featurize", *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 60
+        while not list(out.glob("_log/*.json")) and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()
+        process.send_signal(signum)
+        stdout, _ = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert json.loads(stdout)["error"]["kind"] == "interrupted"
+        from featurize.table.verify import verify_table
+
+        assert verify_table(out) == []

@@ -1,0 +1,325 @@
+"""Heads: trained, measured, saved, loaded and applied."""
+
+import json
+import pickle
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from downstream import Head, evaluate, predict_table, train
+from downstream.heads import inspect_head, verify_head
+from downstream.heads.split import splits
+from featurize.bundle import EncoderCard
+from featurize.errors import FeaturizeError, HeadError, MismatchError, UsageError
+
+
+@parametrize_with_checks([Head()])
+def test_is_a_scikit_learn_classifier(estimator, check):
+    """The head passes scikit-learn's own checks of a classifier."""
+    check(estimator)
+
+
+def test_works_in_a_pipeline_and_cross_validation(clustered):
+    """The head can be cross-validated inside a pipeline."""
+    vectors, labels = clustered(120)
+    model = make_pipeline(FunctionTransformer(), Head())
+    assert cross_val_score(model, vectors, labels, cv=3).mean() > 0.8
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_predicts_what_scikit_learn_predicts(clustered, classes):
+    """Probabilities are those of scikit-learn's own regression with the chosen C."""
+    vectors, labels = clustered(200, classes)
+    head = Head().fit(vectors, labels)
+    strength = head.describe()["settings"]["C"]
+    twin = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+    twin.fit(vectors, labels)
+    assert head.classes_.tolist() == twin.classes_.tolist()
+    assert np.allclose(head.predict_proba(vectors), twin.predict_proba(vectors), atol=1e-5)
+
+
+@pytest.mark.parametrize("labels", [[3, 5], [False, True], ["b", "a"], [2.0, 1.0]])
+def test_classes_of_arrays_keep_their_type(clustered, tmp_path, labels):
+    """Integers, booleans and strings come back as they were given, also after loading."""
+    vectors, _ = clustered(40, 2)
+    head = Head().fit(vectors, np.array(labels * 20))
+    assert head.predict(vectors).dtype == np.array(labels).dtype
+    head.save(tmp_path / "head")
+    again = Head.load(tmp_path / "head")
+    assert again.classes_.dtype == head.classes_.dtype
+    assert again.predict(vectors).tolist() == head.predict(vectors).tolist()
+
+
+def test_table_and_arrays_give_the_same_head(table):
+    """Fitting a table is fitting its vectors and labels."""
+    from_table = Head().fit(table)
+    from_arrays = Head().fit(table.to_numpy(), table.labels)
+    assert np.array_equal(from_table.predict_proba(table), from_arrays.predict_proba(table))
+    assert np.array_equal(from_table.predict(table), from_arrays.predict(table.to_numpy()))
+    assert from_table.encoder_ == table.card
+    assert from_arrays.encoder_ is None
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["a"] * 40 + ["b"],
+        ["a", "b"] * 20 + ["c", "c"],
+        [f"only-{number}" for number in range(12)],
+    ],
+    ids=["one example", "two examples", "one of each"],
+)
+def test_rare_classes_are_learned(make_table, clustered, labels):
+    """A class may have one or two examples; it is learned, and counted where not measured."""
+    vectors, _ = clustered(len(labels), len(set(labels)))
+    head = train(make_table(vectors, labels))
+    assert head.classes_.tolist() == sorted(set(labels))
+    metrics = head.metrics_
+    assert metrics["rows_train"] + metrics["rows_test"] == len(labels)
+    if metrics["rows_test"] == 0:
+        assert metrics["accuracy"] is None
+        assert metrics["classes_unmeasured"] == len(labels)
+
+
+def test_train_measures_on_a_group_aware_hold_out(make_table, clustered):
+    """The metrics are those of a head that never saw the held-out rows or their duplicates."""
+    vectors, labels = clustered(300)
+    contents = [f"content-{number // 2}" for number in range(300)]
+    made = make_table(vectors, labels, content_sha256=contents)
+    head = train(made)
+    numbers = np.unique(labels, return_inverse=True)[1]
+    groups = np.unique(contents, return_inverse=True)[1]
+    held = next(splits(numbers, groups, 5, 0))
+    assert head.metrics_["rows_test"] == held.sum()
+    assert 0.15 < held.mean() < 0.25
+    assert 0.7 < head.metrics_["accuracy"] <= 1
+    assert head.metrics_["classes_unmeasured"] == 0
+    assert np.array_equal(head.predict_proba(made), Head().fit(made).predict_proba(made))
+    assert head.describe()["rows"] == 300
+
+
+def test_training_is_repeatable(table):
+    """The same table and seed give the same metrics and the same probabilities."""
+    one, two = train(table, seed=5), train(table, seed=5)
+    assert one.metrics_ == two.metrics_
+    assert np.array_equal(one.predict_proba(table), two.predict_proba(table))
+
+
+def test_unknown_model_lists_the_known(table):
+    """An unknown model is a usage error that names the known ones."""
+    with pytest.raises(UsageError, match="known are logistic"):
+        train(table, model="forest")
+
+
+def test_fit_refuses_contradictions(table, clustered):
+    """Labels come with the table or with the array, not both ways."""
+    vectors, labels = clustered(20)
+    with pytest.raises(UsageError):
+        Head().fit(table, table.labels)
+    with pytest.raises(UsageError):
+        Head().fit(vectors, labels, label="label")
+
+
+def test_evaluate_agrees_with_scikit_learn(make_table, clustered, table):
+    """Accuracy, macro F1 and log loss are scikit-learn's."""
+    head = Head().fit(table)
+    vectors, labels = clustered(90, seed=1)
+    other = make_table(vectors, labels, name="other")
+    result = evaluate(head, other)
+    predicted, probabilities = head.predict(other), head.predict_proba(other)
+    assert (result["label"], result["rows"]) == ("label", 90)
+    assert result["classes"] == ["class-0", "class-1", "class-2"]
+    metrics = result["metrics"]
+    assert metrics["accuracy"] == accuracy_score(labels, predicted)
+    assert metrics["macro_f1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
+    assert metrics["log_loss"] == pytest.approx(log_loss(labels, probabilities))
+    assert sum(figures["support"] for figures in result["per_class"].values()) == 90
+    json.dumps(result)
+
+
+def test_labels_the_head_never_saw_are_errors(make_table, clustered, table):
+    """Rows with an unknown label count as wrong, and are left out of the log loss by count."""
+    vectors, labels = clustered(90)
+    other = make_table(vectors, ["new"] * 30 + labels[30:], name="other")
+    result = evaluate(Head().fit(table), other)
+    assert result["metrics"]["unknown_label_rows"] == 30
+    assert result["metrics"]["log_loss_rows"] == 60
+    assert result["metrics"]["accuracy"] <= 60 / 90
+    assert result["per_class"]["new"] == {"precision": 0, "recall": 0, "f1": 0, "support": 30}
+
+
+def test_evaluate_takes_the_heads_own_label(make_table, clustered):
+    """Without --label, the column the head was trained on is measured."""
+    vectors, labels = clustered(60)
+    made = make_table(vectors, None, topic=labels)
+    assert evaluate(Head().fit(made, label="topic"), made)["label"] == "topic"
+
+
+def test_predictions_are_written_row_by_row(table, tmp_path):
+    """The file holds id, prediction, confidence and probabilities in the table's order."""
+    head = train(table)
+    out = tmp_path / "deep" / "predictions.parquet"
+    assert predict_table(head, table, out) == 240
+    rows = pq.read_table(out)
+    assert rows.column_names == ["id", "prediction", "confidence", "probabilities"]
+    assert [str(field.type) for field in rows.schema][2] == "float"
+    assert rows.schema.field("probabilities").type.value_type == "float"
+    assert rows["id"].to_pylist() == table.ids.tolist()
+    assert rows["prediction"].to_pylist() == head.predict(table).tolist()
+    probabilities = np.array(rows["probabilities"].to_pylist())
+    assert np.allclose(probabilities, head.predict_proba(table), atol=1e-6)
+    assert np.array_equal(rows["confidence"].to_numpy(), probabilities.max(axis=1))
+    stamp = json.loads(rows.schema.metadata[b"featurize"])
+    assert stamp["classes"] == ["class-0", "class-1", "class-2"]
+    assert [path.name for path in out.parent.iterdir()] == ["predictions.parquet"]
+
+
+def test_predictions_do_not_go_into_the_table(table):
+    """A file among the table's parts would be read as rows, so it is refused."""
+    with pytest.raises(UsageError, match="inside the table"):
+        predict_table(train(table), table, table.path / "data" / "predictions.parquet")
+
+
+def test_predictions_of_no_rows(make_table, clustered, table, tmp_path):
+    """An empty table gives an empty file."""
+    empty = make_table(clustered(0)[0].reshape(0, 12), name="empty")
+    head = Head().fit(table)
+    assert head.predict(empty).shape == (0,)
+    assert predict_table(head, empty, tmp_path / "none.parquet") == 0
+    assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
+
+
+def test_vectors_of_another_encoder_are_refused(make_table, clustered, card, table, tmp_path):
+    """A head meets no vectors of another space, and the error names the field."""
+    head = Head().fit(table)
+    other = make_table(*clustered(20), name="other", encoder=card(pooling="cls"))
+    for use in (head.predict, lambda t: evaluate(head, t), lambda t: predict_table(head, t, "x")):
+        with pytest.raises(MismatchError, match="differ in `pooling`"):
+            use(other)
+    unbound = Head().fit(*clustered(20))
+    wide = make_table(np.eye(20, dtype=np.float32), name="wide")
+    with pytest.raises(HeadError, match="vectors of 12 numbers"):
+        unbound.predict(wide)
+
+
+def test_a_loaded_head_is_the_head_that_was_saved(table, tmp_path):
+    """Loading gives every probability bit for bit, and every fact."""
+    head = train(table)
+    head.save(tmp_path / "head")
+    again = Head.load(tmp_path / "head")
+    noise = np.random.default_rng(1).normal(size=(500, 12)).astype(np.float32)
+    assert np.array_equal(again.predict_proba(noise), head.predict_proba(noise))
+    assert np.array_equal(again.predict(table), head.predict(table))
+    assert again.describe() == head.describe()
+    assert verify_head(tmp_path / "head") == []
+    card = inspect_head(tmp_path / "head")
+    assert EncoderCard.from_json(card["encoder"]) == table.card
+    assert card["metrics"] == head.metrics_
+    assert str(tmp_path) not in (tmp_path / "head" / "head.json").read_text()
+
+
+def test_saving_is_repeatable_and_replaces_as_a_whole(table, clustered, hashes, tmp_path):
+    """The same head gives the same bytes; another one replaces it and leaves nothing behind."""
+    head = train(table)
+    head.save(tmp_path / "head")
+    before = hashes(tmp_path / "head")
+    head.save(tmp_path / "again")
+    assert hashes(tmp_path / "again") == before
+    Head.load(tmp_path / "again").save(tmp_path / "head")
+    assert hashes(tmp_path / "head") == before
+    Head().fit(*clustered(30)).save(tmp_path / "head")
+    assert Head.load(tmp_path / "head").encoder_ is None
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_saving_over_anything_else_is_refused(table, tmp_path):
+    """A folder with other content, or a file, stays as it is."""
+    head = train(table)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
+    for place in (tmp_path / "photos", tmp_path / "photos" / "a.jpg", table.path):
+        with pytest.raises(HeadError, match="in the way"):
+            head.save(place)
+    assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"x"
+    (tmp_path / "empty").mkdir()
+    head.save(tmp_path / "empty")
+
+
+def test_damaged_heads_are_refused(table, flip, tmp_path):
+    """One flipped bit anywhere in a saved head is found before anything is parsed."""
+    head = train(table)
+    rng = np.random.default_rng(0)
+    path = tmp_path / "head"
+    head.save(path)
+    kept = {name: (path / name).read_bytes() for name in ("head.json", "head.npz")}
+    for case in range(200):
+        name = ("head.json", "head.npz")[case % 2]
+        flip(path / name, rng)
+        with pytest.raises(FeaturizeError):
+            Head.load(path)
+        assert verify_head(path)[0].item == name
+        (path / name).write_bytes(kept[name])
+    assert verify_head(path) == []
+
+
+def test_pickles_are_refused(table, tmp_path):
+    """A pickled model is never loaded, under any name."""
+    file = tmp_path / "model.joblib"
+    file.write_bytes(pickle.dumps(LogisticRegression()))
+    with pytest.raises(HeadError, match="never loaded"):
+        Head.load(file)
+    head = train(table)
+    head.save(tmp_path / "head")
+    (tmp_path / "head" / "head.npz").write_bytes(file.read_bytes())
+    with pytest.raises(HeadError, match="SHA-256"):
+        Head.load(tmp_path / "head")
+
+
+def test_a_head_that_predicts_otherwise_is_refused(table, tmp_path, rewrite_card):
+    """Where the stored probe rows get other probabilities, the head is not used."""
+    train(table).save(tmp_path / "head")
+    file = tmp_path / "head" / "head.npz"
+    with np.load(file) as arrays:
+        changed = dict(arrays)
+    changed["coef"] = changed["coef"] * 1.01
+    np.savez(file, **changed)
+    rewrite_card(tmp_path / "head" / "head.json")
+    with pytest.raises(HeadError, match="predicts other probabilities"):
+        Head.load(tmp_path / "head")
+    assert verify_head(tmp_path / "head")[0].item == "head.npz"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes_dtype": "datetime64[s]"},
+        {"classes": ["class-0"]},
+        {"dim": 13},
+        {"model": "forest"},
+        {"encoder": {}},
+        {"format": 2},
+        {"format": "1"},
+        {"files": {"../x": "0"}},
+        {"metrics": None, "rows": None, "label": ...},
+    ],
+    ids=str,
+)
+def test_cards_that_do_not_fit_are_refused(table, tmp_path, rewrite_card, change):
+    """A card with sound hashes but wrong content is refused, not believed."""
+    train(table).save(tmp_path / "head")
+    rewrite_card(tmp_path / "head" / "head.json", change)
+    with pytest.raises(FeaturizeError):
+        Head.load(tmp_path / "head")
+
+
+def test_no_head_there(tmp_path):
+    """A folder without a card is no head."""
+    with pytest.raises(HeadError, match=r"holds no head\.json"):
+        Head.load(tmp_path)

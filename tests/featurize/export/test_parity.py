@@ -1,0 +1,81 @@
+"""The gate refuses every export that is not the model it was made from."""
+
+from dataclasses import replace
+
+import pytest
+
+from featurize.errors import ExportError
+from featurize.export import write_bundle
+from featurize.export.image import PREPROCESSING, image_candidate
+from featurize.storage import canonical_json
+
+
+@pytest.fixture(scope="module")
+def image_model(tiny_network):
+    """Propose a tiny image encoder."""
+    return image_candidate(tiny_network, "tiny-image", "0" * 64, 16)
+
+
+def tower(candidate, pooling="mean", normalize=True):
+    """Return the candidate's transformer under another pooling."""
+    from featurize.export.towers import TextTower
+
+    return TextTower(candidate.tower.transformer, pooling, [], normalize)
+
+
+def refuse(candidate, tmp_path):
+    """Assert that nothing is written, and return the message."""
+    with pytest.raises(ExportError, match="not faithful") as caught:
+        write_bundle(candidate, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+    return str(caught.value)
+
+
+def test_another_pooling_is_refused(tiny_candidate, tmp_path):
+    """A graph that pools otherwise does not pass, and the message holds figure and input."""
+    message = refuse(replace(tiny_candidate, tower=tower(tiny_candidate, "max")), tmp_path)
+    assert "allowed: 1e-05" in message
+
+
+def test_a_missing_normalisation_is_refused(tiny_candidate, tmp_path):
+    """Vectors of the right direction and the wrong length do not pass."""
+    changed = tower(tiny_candidate, normalize=False)
+    refuse(replace(tiny_candidate, tower=changed), tmp_path)
+
+
+def test_a_wrong_length_is_refused(tiny_candidate, tmp_path):
+    """A card that lets the encoder read less than the model does not pass."""
+    card = tiny_candidate.card
+    shorter = replace(card, space=replace(card.space, max_length=39))
+    refuse(replace(tiny_candidate, card=shorter), tmp_path)
+
+
+def test_another_tokenizer_is_refused(tiny_candidate, tmp_path):
+    """A tokenizer that keeps capitals does not pass for one that lowers them."""
+    name, definition = tiny_candidate.preparation
+    cased = definition.replace(b'"lowercase":true', b'"lowercase":false')
+    refuse(replace(tiny_candidate, preparation=(name, cased)), tmp_path)
+
+
+def test_a_faithful_image_encoder_passes(image_model, tmp_path):
+    """The product's preprocessing agrees with the second one on every reference image."""
+    parity = write_bundle(image_model, tmp_path / "bundle")
+    assert parity.max_abs_diff <= 1e-5
+    assert parity.inputs >= 32
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": 128.0, "std": 127.0},
+        {"shorter_side": 255},
+        {"resample": "bilinear"},
+        {"max_aspect": 7},
+    ],
+    ids=str,
+)
+def test_wrong_preprocessing_is_refused(change, image_model, tmp_path):
+    """Swapped scale, another size, filter or strip is caught by the reference images."""
+    changed = canonical_json(replace(PREPROCESSING, **change).to_json())
+    name, _ = image_model.preparation
+    refuse(replace(image_model, preparation=(name, changed)), tmp_path)

@@ -1,0 +1,89 @@
+"""Texts to tokens: nothing is lost without a flag."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from featurize.config import Overflow
+from featurize.errors import InputRejected
+from featurize.processors.text import TextProcessor, load_tokenizer
+from featurize.types import RejectReason
+
+MAX = 16
+
+
+@pytest.fixture
+def processor(tiny_text):
+    """Build the processor of the tiny encoder, which reads 16 tokens."""
+    return TextProcessor(load_tokenizer(tiny_text / "tokenizer.json"), MAX, Overflow.TRUNCATE)
+
+
+def test_tokens_are_counted_with_special_ones(processor):
+    """[CLS] and [SEP] are part of what the encoder sees."""
+    (sample,) = processor.prepare(["the fox runs"])
+    assert sample.columns == {"text": "the fox runs", "n_tokens": 5, "truncated": False}
+    assert sample.cost == 5
+    assert sample.features["input_ids"].shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("words", "end", "truncated"),
+    [(13, "", False), (14, "", False), (14, " \n ", False), (15, "", True), (14, " .", True)],
+)
+def test_truncated_means_unseen_input(processor, words, end, truncated):
+    """A text is truncated only if something other than white space was not seen."""
+    (sample,) = processor.prepare([" ".join(["fox"] * words) + end])
+    assert sample.columns["truncated"] is truncated
+    assert sample.columns["n_tokens"] == min(words + 2, MAX)
+
+
+def test_overflow_reject_refuses_what_would_be_cut(tiny_text):
+    """With `reject`, a text that does not fit becomes `too_long`."""
+    tokenizer = load_tokenizer(tiny_text / "tokenizer.json")
+    processor = TextProcessor(tokenizer, MAX, Overflow.REJECT)
+    fits, cut = processor.prepare(["fox " * 14, "fox " * 15])
+    assert fits.columns["n_tokens"] == MAX
+    assert isinstance(cut, InputRejected)
+    assert cut.reason is RejectReason.TOO_LONG
+
+
+def test_one_bad_text_leaves_its_neighbours_alone(processor):
+    """A lone surrogate is rejected by itself."""
+    good, bad, better = processor.prepare(["the fox", "a\ud800b", "the dog"])
+    assert good.columns["n_tokens"] == better.columns["n_tokens"] == 4
+    assert bad.reason is RejectReason.BAD_UTF8
+
+
+def test_a_long_text_costs_milliseconds(processor):
+    """Ten megabytes are cut before they are tokenized."""
+    text = "the quick red fox " * 600_000
+    started = time.perf_counter()
+    (sample,) = processor.prepare([text])
+    assert time.perf_counter() - started < 0.5
+    assert sample.columns["truncated"] is True
+
+
+def test_an_endless_word_is_rejected(processor):
+    """Over a million characters without white space are not tokenized."""
+    (rejection,) = processor.prepare(["x" * 1_100_000])
+    assert rejection.reason is RejectReason.TOO_LONG
+
+
+@given(st.lists(st.text(st.sampled_from("ab \n\t\u200b\u3000."), max_size=400), max_size=5))
+@settings(deadline=None)
+def test_cutting_first_never_changes_the_tokens(tiny_tokenizer_json, texts):
+    """A text cut before tokenizing has the ids of the whole text."""
+    processor = TextProcessor(Tokenizer.from_str(tiny_tokenizer_json), 4, Overflow.TRUNCATE)
+    whole = Tokenizer.from_str(tiny_tokenizer_json)
+    whole.enable_truncation(4)
+    for text, sample in zip(texts, processor.prepare(texts), strict=True):
+        assert list(sample.features["input_ids"]) == whole.encode(text).ids
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer_json(tiny_text):
+    """Return the tiny tokenizer as JSON."""
+    return (tiny_text / "tokenizer.json").read_text()

@@ -1,0 +1,146 @@
+"""Names become bundles; what is exported is exported once, however many ask."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from featurize.bundle import Bundle
+from featurize.catalog import BUILT_IN, DEFAULT, cache_folder, find_by_fingerprint, resolve
+from featurize.errors import BundleError, UsageError
+from featurize.types import Modality
+
+REPO = Path(__file__).resolve().parents[2]
+SCRIPT = """
+import sys
+from featurize.catalog import resolve
+print(resolve(sys.argv[1], say=lambda line: print(line, file=sys.stderr)).path)
+"""
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Return an empty cache folder of this test's own."""
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def cached(cache, tiny_text):
+    """Put a bundle into the cache under a built-in name, so that nothing is exported."""
+    shutil.copytree(tiny_text.path, cache / "bundles" / "minilm")
+    return cache / "bundles" / "minilm"
+
+
+def test_each_modality_has_a_default():
+    """The defaults are the built-ins."""
+    assert DEFAULT == {Modality.TEXT: "minilm", Modality.IMAGE: "efficientnet-lite0"}
+    assert set(DEFAULT.values()) == set(BUILT_IN)
+
+
+def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
+    """FEATURIZE_CACHE comes first, then the XDG cache, then the home folder; read when asked."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("FEATURIZE_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_folder() == tmp_path / ".cache" / "featurize"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "featurize"
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"
+
+
+def test_a_bundle_folder_is_opened_where_it_is(tiny_text, cache):
+    """A bundle's path needs no cache."""
+    assert resolve(str(tiny_text.path)).path == tiny_text.path
+    assert not cache.exists()
+
+
+def test_a_cached_encoder_is_opened_in_silence(cached):
+    """The second use of a name opens the bundle, without torch, and says nothing."""
+    lines = []
+    assert resolve("minilm", say=lines.append).path == cached
+    assert lines == []
+
+
+@pytest.mark.parametrize("name", ["unheard-of", "", "./missing", "a/b/c", "graph.onnx"])
+def test_an_unknown_name_says_what_is_expected(name, cache):
+    """A name that means nothing lists what would."""
+    with pytest.raises(UsageError) as caught:
+        resolve(name)
+    assert "minilm" in caught.value.fix or "encoder bundle" in str(caught.value)
+    assert not cache.exists()
+
+
+def test_a_damaged_cached_bundle_is_named_with_its_fix(cached):
+    """A changed file is never exported over in silence."""
+    with (cached / "tokenizer.json").open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(BundleError, match=r"tokenizer\.json") as caught:
+        resolve("minilm")
+    assert f"Remove {cached}" in caught.value.fix
+
+
+def test_a_bundle_is_found_by_its_vector_space(cached, cache):
+    """A fingerprint finds its bundle; damaged neighbours and unfinished ones are passed over."""
+    fingerprint = Bundle.peek(cached).card.fingerprint
+    (cache / "bundles" / "broken").mkdir()
+    (cache / "bundles" / "broken" / "encoder.json").write_text("{")
+    assert find_by_fingerprint(fingerprint).path == cached
+    assert find_by_fingerprint("0" * 64) is None
+    cached.rename(cached.with_name(f".minilm.{'0' * 32}"))
+    assert find_by_fingerprint(fingerprint) is None
+
+
+def test_without_a_cache_nothing_is_found(cache):
+    """A fingerprint is looked up in a cache that does not exist yet."""
+    assert find_by_fingerprint("0" * 64) is None
+
+
+@pytest.mark.export
+def test_two_first_users_export_once(cache, tmp_path, tiny_model):
+    """Two processes that ask for the same model at once share one export; a third just opens."""
+    leftover = cache / "bundles" / f".{_slug(tiny_model)}.{'a' * 32}"
+    leftover.mkdir(parents=True)
+    paths = [str(REPO), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    users = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tiny_model)],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outputs = [user.communicate(timeout=300) for user in users]
+    assert [user.returncode for user in users] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0]
+    assert sum("Exporting" in said for _, said in outputs) == 1
+    assert not leftover.exists()
+    lines = []
+    assert str(resolve(str(tiny_model), say=lines.append).path) == outputs[0][0].strip()
+    assert lines == []
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory):
+    """Save a sentence-transformers model of two small layers."""
+    import runpy
+
+    tools = runpy.run_path(str(Path(__file__).parent / "export" / "conftest.py"))
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    base = tools["_transformer"](folder, "bert", {})
+    tools["_save"](folder, "mean", (), True, base)
+    return folder
+
+
+def _slug(folder):
+    from featurize.export.origin import locate
+
+    return locate(folder).slug
