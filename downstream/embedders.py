@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from featurize.catalog import resolve
-from featurize.config import Precision, check_device
+from featurize.api import load_encoder
 from featurize.encoder import Encoder
 from featurize.errors import InputRejected, UsageError
 from featurize.types import Modality
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _REFUSALS = (InputRejected, OSError, TypeError)
@@ -34,8 +33,6 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Check that `X` is one column; the encoder is frozen, so nothing is learned."""
         _column(X)
         self.n_features_in_ = 1
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.array(X.columns, dtype=object)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -81,14 +78,13 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return self._cache[1]
 
     def _load(self) -> Encoder:
-        check_device(self.device)
-        bundle = resolve(self.encoder)
-        if bundle.card.modality is not self.modality:
+        encoder = load_encoder(self.encoder, device=self.device, precision=self.precision)
+        if encoder.card.modality is not self.modality:
             raise UsageError(
                 f"{type(self).__name__} needs an encoder of {self.modality}s; {self.encoder!r} "
-                f"takes {bundle.card.modality}s."
+                f"takes {encoder.card.modality}s."
             )
-        return Encoder.open(bundle, device=self.device, precision=Precision(self.precision))
+        return encoder
 
 
 class TextEmbedder(_Embedder):

@@ -10,7 +10,7 @@ from typing import Any
 from downstream.index import Hit, VectorIndex
 from featurize.bundle import Bundle
 from featurize.catalog import find_by_fingerprint, resolve
-from featurize.config import Precision, check_device
+from featurize.config import Precision, check_device, choose
 from featurize.encoder import Encoder
 from featurize.errors import FeaturizeError, IndexFileError, InputRejected, UsageError
 from featurize.types import Modality
@@ -39,7 +39,7 @@ class Searcher:
         self.index = index
         self._name = encoder
         self._device = device
-        self._precision = Precision(precision)
+        self._precision = choose(Precision, precision, "precision")
 
     def text(self, query: str, k: int = 10) -> list[Hit]:
         """Return the `k` rows nearest to a text; raise UsageError where the index holds images."""

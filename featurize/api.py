@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
-from featurize.config import Job, Overflow, Precision, RuntimeName, check_device
+from featurize.config import Job, Overflow, Precision, RuntimeName, check_device, choose
 from featurize.types import Json, Modality, Reporter, RunSummary, Silent
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def load_encoder(
     return Encoder.open(
         resolve(name),
         device=device,
-        runtime=RuntimeName(runtime),
-        precision=Precision(precision),
+        runtime=choose(RuntimeName, runtime, "runtime"),
+        precision=choose(Precision, precision, "precision"),
     )
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from featurize.errors import UsageError
 from featurize.types import Modality
@@ -43,6 +43,16 @@ class LabelFrom(StrEnum):
 
     PARENT = "parent"
     TOP = "top"
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
+_CHOICES: dict[str, type[StrEnum]] = {
+    "modality": Modality,
+    "label_from": LabelFrom,
+    "runtime": RuntimeName,
+    "precision": Precision,
+    "overflow": Overflow,
+}
 
 
 def option(default: Any, text: str, **hints: Any) -> Any:
@@ -103,11 +113,10 @@ class Job:
 
     def __post_init__(self) -> None:
         """Turn strings into choices and refuse what cannot be meant."""
-        _choose(self, "modality", Modality)
-        _choose(self, "label_from", LabelFrom)
-        _choose(self, "runtime", RuntimeName)
-        _choose(self, "precision", Precision)
-        _choose(self, "overflow", Overflow)
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, choose(choices, value, name))
         object.__setattr__(self, "source", Path(self.source))
         object.__setattr__(self, "out", Path(self.out))
         check_device(self.device)
@@ -152,13 +161,10 @@ def allowed_rejects(limit: str | None, inputs: int) -> int | None:
     return int(count) if count is not None else int(inputs * float(share) / 100)
 
 
-def _choose(job: Job, name: str, choices: type[StrEnum]) -> None:
-    """Replace a string by the choice it names."""
-    value = getattr(job, name)
-    if value is None:
-        return
+def choose(choices: type[Choice], value: str, name: str) -> Choice:
+    """Return the choice that a string names; raise UsageError listing the known ones."""
     try:
-        object.__setattr__(job, name, choices(value))
+        return choices(value)
     except ValueError:
         known = ", ".join(choices)
         flag = name.replace("_", "-")

@@ -37,6 +37,22 @@ def shared_data():
 
 
 @pytest.fixture(scope="session")
+def minilm_bundle():
+    """Return the bundle of the built-in text encoder."""
+    from featurize.catalog import resolve
+
+    return resolve("minilm")
+
+
+@pytest.fixture(scope="session")
+def image_bundle():
+    """Return the bundle of the built-in image encoder."""
+    from featurize.catalog import resolve
+
+    return resolve("efficientnet-lite0")
+
+
+@pytest.fixture(scope="session")
 def tiny_text(tmp_path_factory):
     """Make a text bundle: the mean of random word vectors, as a graph of a few nodes."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors

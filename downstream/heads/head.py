@@ -142,7 +142,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
             head.classes_ = _classes(facts["classes"], facts["classes_dtype"])
             head.model_ = head._kind().from_arrays(saved.arrays)
             head.n_features_in_ = facts["dim"]
-            head.encoder_ = EncoderCard.from_json(facts["encoder"]) if facts["encoder"] else None
+            head.encoder_ = _encoder(facts["encoder"])
             head.metrics_ = facts["metrics"]
             head.training_ = {name: facts[name] for name in _TRAINING}
             saved.check(head.model_.probabilities, (len(head.classes_), head.n_features_in_))
@@ -203,3 +203,7 @@ def _classes(values: list[Any], dtype: str) -> NDArray[Any]:
     if kind.kind not in "OUbiuf":
         raise ValueError(f"classes of type {dtype}")
     return np.array(values, dtype=kind)
+
+
+def _encoder(card: Json | None) -> EncoderCard | None:
+    return None if card is None else EncoderCard.from_json(card)

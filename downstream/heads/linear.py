@@ -45,9 +45,17 @@ class LogisticModel:
         groups: NDArray[np.intp],
         seed: int,
     ) -> Self:
-        """Learn `classes` (n,), numbered 0..k-1 with none missing, from `vectors` (n, d)."""
-        strength = _best_strength(vectors, classes, groups, seed)
-        return cls._fit(vectors, classes, strength, tolerance=1e-4)
+        """Learn `classes` (n,), numbered 0..k-1 with none missing, from `vectors` (n, d).
+
+        One thread does it: the result does not depend on the number of cores, and the two BLAS
+        pools of numpy and scipy, which the solver calls in turn, would wait for each other (ten
+        times slower on a busy machine).
+        """
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        with threadpool_limits(1, user_api="blas"):
+            strength = _best_strength(vectors, classes, groups, seed)
+            return cls._fit(vectors, classes, strength, tolerance=1e-4)
 
     @classmethod
     def _fit(
@@ -113,19 +121,36 @@ def _best_strength(
 ) -> float:
     """Choose C by the log loss of stratified, grouped cross-validation on at most 20,000 rows.
 
-    Folds are scored until 2,000 rows have been: all five of a small set, one of a large one. Where
-    no row can be held out, because each class lies in one group, C is 0.1.
+    Folds are scored until 2,000 rows have been: all five of a small set, one of a large one. C
+    grows until the loss does, which spares the slowest fits. Where no row can be held out, because
+    each class lies in one group, C is 0.1.
     """
     sample = deal(classes, groups, -(-len(classes) // MAX_SEARCH_ROWS), seed) == 0
     vectors, groups = vectors[sample], groups[sample]
     present, classes = np.unique(classes[sample], return_inverse=True)
-    losses, scored = np.zeros(len(STRENGTHS)), 0
-    for held in splits(classes, groups, FOLDS, seed):
-        if len(present) < 2 or scored >= ENOUGH_SCORED:
+    folds = _scored_folds(classes, groups, seed) if len(present) > 1 else []
+    if not folds:
+        return DEFAULT_STRENGTH
+    best, least = DEFAULT_STRENGTH, np.inf
+    for strength in STRENGTHS:
+        loss = sum(_held_out_loss(vectors, classes, held, strength) for held in folds)
+        if loss > least:
             break
-        losses += [_held_out_loss(vectors, classes, held, strength) for strength in STRENGTHS]
-        scored += int(held.sum())
-    return STRENGTHS[int(losses.argmin())] if scored else DEFAULT_STRENGTH
+        best, least = strength, loss
+    return best
+
+
+def _scored_folds(
+    classes: NDArray[np.intp], groups: NDArray[np.intp], seed: int
+) -> list[NDArray[np.bool_]]:
+    """Return the folds, as masks of held-out rows, that choose C."""
+    folds: list[NDArray[np.bool_]] = []
+    for held in splits(classes, groups, FOLDS, seed):
+        if sum(int(fold.sum()) for fold in folds) >= ENOUGH_SCORED:
+            break
+        if held.any():
+            folds.append(held)
+    return folds
 
 
 def _held_out_loss(
@@ -135,7 +160,5 @@ def _held_out_loss(
     strength: float,
 ) -> float:
     """Return the summed log loss of the rows held out; a rough fit is enough to compare C."""
-    if not held.any():
-        return 0.0
     model = LogisticModel._fit(vectors[~held], classes[~held], strength, tolerance=1e-3)
     return float(log_losses(model.probabilities(vectors[held]), classes[held]).sum())

@@ -189,14 +189,14 @@ class VectorIndex:
         expected = (self.rows.num_rows, self.encoder.dim)
         if self.vectors.dtype != np.float32 or self.vectors.shape != expected:
             raise ValueError(f"{VECTORS} is {self.vectors.dtype} {self.vectors.shape}")
-        if (self.graph.ntotal, self.graph.d) != expected or self.facts["kind"] not in KINDS:
-            raise ValueError(f"{GRAPH} is no {self.facts['kind']} index of {expected} vectors")
+        if (self.graph.ntotal, self.graph.d) != expected or self.facts["method"] not in KINDS:
+            raise ValueError(f"{GRAPH} is no {self.facts['method']} index of {expected} vectors")
 
 
 def _facts(table: EmbeddingTable, kind: str) -> Json:
     libraries = ("faiss-cpu", "numpy", "pyarrow")
     return {
-        "kind": kind,
+        "method": kind,
         "rows": len(table),
         "dim": table.card.dim,
         "encoder": table.card.to_json(),

@@ -19,14 +19,16 @@ _READING = threading.Lock()
 
 def normalised(vectors: NDArray[Any], what: str) -> NDArray[np.float32]:
     """Return copies of unit length, (n, dim) float32; raise IndexFileError naming a bad row."""
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    bad = np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] == 0))
+    squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64, casting="same_kind")
+    bad = np.flatnonzero(~(np.isfinite(squares) & (squares > 0)))
     if len(bad):
         raise IndexFileError(
             f"Row {bad[0]} of {what} is not finite or all zeros: it has no direction.",
             fix="`featurize verify` finds such rows in a table.",
         )
-    return np.ascontiguousarray(vectors / norms, dtype=np.float32)
+    unit = np.empty(vectors.shape, np.float32)
+    np.divide(vectors, np.sqrt(squares)[:, np.newaxis], out=unit, casting="same_kind")
+    return unit
 
 
 def build_graph(vectors: NDArray[np.float32]) -> Any:
@@ -56,7 +58,7 @@ def read_graph(path: Path) -> Any:
         faiss.set_deserialization_vector_byte_limit(size)
         faiss.set_deserialization_loop_limit(size)
         try:
-            graph = faiss.downcast_index(faiss.read_index(str(path)))
+            graph = faiss.read_index(str(path))
         finally:
             faiss.set_deserialization_vector_byte_limit(bytes_limit)
             faiss.set_deserialization_loop_limit(loop_limit)

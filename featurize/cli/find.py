@@ -40,14 +40,16 @@ def index(
     built.save(out)
     data = {
         "index": str(out),
-        "kind": built.kind,
+        "kind": built.facts["method"],
         "rows": len(built),
         "encoder": built.encoder.name,
         "fingerprint": built.encoder.fingerprint,
         "table": str(table),
         "version": built.origin["version"],
     }
-    text = f"{out}: {built.kind} index of {len(built):,} rows, version {data['version']} of {table}"
+    text = (
+        f"{out}: {built.facts["method"]} index of {len(built):,} rows, version {data['version']} of {table}"
+    )
     return Outcome(data, text)
 
 

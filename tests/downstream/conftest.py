@@ -26,8 +26,8 @@ def flip():
     return _flip
 
 
-@pytest.fixture
-def make_table(tmp_path):
+@pytest.fixture(scope="session")
+def make_table(tmp_path_factory):
     """Return a function that writes a table of given vectors and columns."""
     import pyarrow as pa
 
@@ -35,7 +35,7 @@ def make_table(tmp_path):
     from featurize.table.layout import EMBEDDING, RowColumns
     from featurize.table.writer import new_table
 
-    def make(vectors, labels=None, name="table", encoder=None, origin=None, **columns):
+    def make(vectors, labels=None, encoder=None, origin=None, path=None, **columns):
         encoder = encoder or _card(vectors.shape[1])
         count = len(vectors)
         labels = pa.array(labels if labels is not None else [None] * count)
@@ -50,7 +50,7 @@ def make_table(tmp_path):
             user.pop(key)
         schema = RowColumns(labels.type, {}, pa.schema(list(user.items()))).schema(encoder)
         rows = pa.table({key: columns[key] for key in schema.names}, schema=schema)
-        path = tmp_path / name
+        path = path or tmp_path_factory.mktemp("tables") / "table"
         origin = {"source": "rows.csv", "bundle": "minilm", "variant": {}} | (origin or {})
         with new_table(path, origin) as writer:
             writer.commit(writer.stage(rows), None, {"inputs": count})
@@ -59,10 +59,18 @@ def make_table(tmp_path):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def table(make_table):
     """Make a table of 240 rows in three overlapping classes."""
     return make_table(*_clustered(240))
+
+
+@pytest.fixture(scope="session")
+def head(table):
+    """Train a head on the table."""
+    from downstream import train
+
+    return train(table)
 
 
 def _card(dim=DIM, **changes):

@@ -127,11 +127,10 @@ def test_fit_refuses_contradictions(table, clustered):
         Head().fit(vectors, labels, label="label")
 
 
-def test_evaluate_agrees_with_scikit_learn(make_table, clustered, table):
+def test_evaluate_agrees_with_scikit_learn(head, make_table, clustered):
     """Accuracy, macro F1 and log loss are scikit-learn's."""
-    head = Head().fit(table)
     vectors, labels = clustered(90, seed=1)
-    other = make_table(vectors, labels, name="other")
+    other = make_table(vectors, labels)
     result = evaluate(head, other)
     predicted, probabilities = head.predict(other), head.predict_proba(other)
     assert (result["label"], result["rows"]) == ("label", 90)
@@ -144,11 +143,11 @@ def test_evaluate_agrees_with_scikit_learn(make_table, clustered, table):
     json.dumps(result)
 
 
-def test_labels_the_head_never_saw_are_errors(make_table, clustered, table):
+def test_labels_the_head_never_saw_are_errors(head, make_table, clustered):
     """Rows with an unknown label count as wrong, and are left out of the log loss by count."""
     vectors, labels = clustered(90)
-    other = make_table(vectors, ["new"] * 30 + labels[30:], name="other")
-    result = evaluate(Head().fit(table), other)
+    other = make_table(vectors, ["new"] * 30 + labels[30:])
+    result = evaluate(head, other)
     assert result["metrics"]["unknown_label_rows"] == 30
     assert result["metrics"]["log_loss_rows"] == 60
     assert result["metrics"]["accuracy"] <= 60 / 90
@@ -162,9 +161,8 @@ def test_evaluate_takes_the_heads_own_label(make_table, clustered):
     assert evaluate(Head().fit(made, label="topic"), made)["label"] == "topic"
 
 
-def test_predictions_are_written_row_by_row(table, tmp_path):
+def test_predictions_are_written_row_by_row(head, table, tmp_path):
     """The file holds id, prediction, confidence and probabilities in the table's order."""
-    head = train(table)
     out = tmp_path / "deep" / "predictions.parquet"
     assert predict_table(head, table, out) == 240
     rows = pq.read_table(out)
@@ -181,37 +179,34 @@ def test_predictions_are_written_row_by_row(table, tmp_path):
     assert [path.name for path in out.parent.iterdir()] == ["predictions.parquet"]
 
 
-def test_predictions_do_not_go_into_the_table(table):
+def test_predictions_do_not_go_into_the_table(head, table):
     """A file among the table's parts would be read as rows, so it is refused."""
     with pytest.raises(UsageError, match="inside the table"):
-        predict_table(train(table), table, table.path / "data" / "predictions.parquet")
+        predict_table(head, table, table.path / "data" / "predictions.parquet")
 
 
-def test_predictions_of_no_rows(make_table, clustered, table, tmp_path):
+def test_predictions_of_no_rows(head, make_table, clustered, tmp_path):
     """An empty table gives an empty file."""
-    empty = make_table(clustered(0)[0].reshape(0, 12), name="empty")
-    head = Head().fit(table)
+    empty = make_table(clustered(0)[0].reshape(0, 12))
     assert head.predict(empty).shape == (0,)
     assert predict_table(head, empty, tmp_path / "none.parquet") == 0
     assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
 
 
-def test_vectors_of_another_encoder_are_refused(make_table, clustered, card, table, tmp_path):
+def test_vectors_of_another_encoder_are_refused(head, make_table, clustered, card, tmp_path):
     """A head meets no vectors of another space, and the error names the field."""
-    head = Head().fit(table)
-    other = make_table(*clustered(20), name="other", encoder=card(pooling="cls"))
+    other = make_table(*clustered(20), encoder=card(pooling="cls"))
     for use in (head.predict, lambda t: evaluate(head, t), lambda t: predict_table(head, t, "x")):
         with pytest.raises(MismatchError, match="differ in `pooling`"):
             use(other)
     unbound = Head().fit(*clustered(20))
-    wide = make_table(np.eye(20, dtype=np.float32), name="wide")
+    wide = make_table(np.eye(20, dtype=np.float32))
     with pytest.raises(HeadError, match="vectors of 12 numbers"):
         unbound.predict(wide)
 
 
-def test_a_loaded_head_is_the_head_that_was_saved(table, tmp_path):
+def test_a_loaded_head_is_the_head_that_was_saved(head, table, tmp_path):
     """Loading gives every probability bit for bit, and every fact."""
-    head = train(table)
     head.save(tmp_path / "head")
     again = Head.load(tmp_path / "head")
     noise = np.random.default_rng(1).normal(size=(500, 12)).astype(np.float32)
@@ -225,9 +220,8 @@ def test_a_loaded_head_is_the_head_that_was_saved(table, tmp_path):
     assert str(tmp_path) not in (tmp_path / "head" / "head.json").read_text()
 
 
-def test_saving_is_repeatable_and_replaces_as_a_whole(table, clustered, hashes, tmp_path):
+def test_saving_is_repeatable_and_replaces_as_a_whole(head, clustered, hashes, tmp_path):
     """The same head gives the same bytes; another one replaces it and leaves nothing behind."""
-    head = train(table)
     head.save(tmp_path / "head")
     before = hashes(tmp_path / "head")
     head.save(tmp_path / "again")
@@ -239,9 +233,8 @@ def test_saving_is_repeatable_and_replaces_as_a_whole(table, clustered, hashes, 
     assert not list(tmp_path.glob(".*"))
 
 
-def test_saving_over_anything_else_is_refused(table, tmp_path):
+def test_saving_over_anything_else_is_refused(head, table, tmp_path):
     """A folder with other content, or a file, stays as it is."""
-    head = train(table)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
     for place in (tmp_path / "photos", tmp_path / "photos" / "a.jpg", table.path):
@@ -252,9 +245,8 @@ def test_saving_over_anything_else_is_refused(table, tmp_path):
     head.save(tmp_path / "empty")
 
 
-def test_damaged_heads_are_refused(table, flip, tmp_path):
+def test_damaged_heads_are_refused(head, flip, tmp_path):
     """One flipped bit anywhere in a saved head is found before anything is parsed."""
-    head = train(table)
     rng = np.random.default_rng(0)
     path = tmp_path / "head"
     head.save(path)
@@ -269,22 +261,21 @@ def test_damaged_heads_are_refused(table, flip, tmp_path):
     assert verify_head(path) == []
 
 
-def test_pickles_are_refused(table, tmp_path):
+def test_pickles_are_refused(head, tmp_path):
     """A pickled model is never loaded, under any name."""
     file = tmp_path / "model.joblib"
     file.write_bytes(pickle.dumps(LogisticRegression()))
     with pytest.raises(HeadError, match="never loaded"):
         Head.load(file)
-    head = train(table)
     head.save(tmp_path / "head")
     (tmp_path / "head" / "head.npz").write_bytes(file.read_bytes())
     with pytest.raises(HeadError, match="SHA-256"):
         Head.load(tmp_path / "head")
 
 
-def test_a_head_that_predicts_otherwise_is_refused(table, tmp_path, rewrite_card):
+def test_a_head_that_predicts_otherwise_is_refused(head, tmp_path, rewrite_card):
     """Where the stored probe rows get other probabilities, the head is not used."""
-    train(table).save(tmp_path / "head")
+    head.save(tmp_path / "head")
     file = tmp_path / "head" / "head.npz"
     with np.load(file) as arrays:
         changed = dict(arrays)
@@ -311,9 +302,9 @@ def test_a_head_that_predicts_otherwise_is_refused(table, tmp_path, rewrite_card
     ],
     ids=str,
 )
-def test_cards_that_do_not_fit_are_refused(table, tmp_path, rewrite_card, change):
+def test_cards_that_do_not_fit_are_refused(head, tmp_path, rewrite_card, change):
     """A card with sound hashes but wrong content is refused, not believed."""
-    train(table).save(tmp_path / "head")
+    head.save(tmp_path / "head")
     rewrite_card(tmp_path / "head" / "head.json", change)
     with pytest.raises(FeaturizeError):
         Head.load(tmp_path / "head")

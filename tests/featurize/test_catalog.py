@@ -1,10 +1,6 @@
-"""Names become bundles; what is exported is exported once, however many ask."""
+"""Names become bundles: opened where they are, or from the cache."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +8,6 @@ from featurize.bundle import Bundle
 from featurize.catalog import BUILT_IN, DEFAULT, cache_folder, find_by_fingerprint, resolve
 from featurize.errors import BundleError, UsageError
 from featurize.types import Modality
-
-REPO = Path(__file__).resolve().parents[2]
-SCRIPT = """
-import sys
-from featurize.catalog import resolve
-print(resolve(sys.argv[1], say=lambda line: print(line, file=sys.stderr)).path)
-"""
 
 
 @pytest.fixture
@@ -31,7 +20,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def cached(cache, tiny_text):
     """Put a bundle into the cache under a built-in name, so that nothing is exported."""
-    shutil.copytree(tiny_text.path, cache / "bundles" / "minilm")
+    shutil.copytree(tiny_text, cache / "bundles" / "minilm")
     return cache / "bundles" / "minilm"
 
 
@@ -55,7 +44,7 @@ def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
 
 def test_a_bundle_folder_is_opened_where_it_is(tiny_text, cache):
     """A bundle's path needs no cache."""
-    assert resolve(str(tiny_text.path)).path == tiny_text.path
+    assert resolve(str(tiny_text)).path == tiny_text
     assert not cache.exists()
 
 
@@ -98,49 +87,3 @@ def test_a_bundle_is_found_by_its_vector_space(cached, cache):
 def test_without_a_cache_nothing_is_found(cache):
     """A fingerprint is looked up in a cache that does not exist yet."""
     assert find_by_fingerprint("0" * 64) is None
-
-
-@pytest.mark.export
-def test_two_first_users_export_once(cache, tmp_path, tiny_model):
-    """Two processes that ask for the same model at once share one export; a third just opens."""
-    leftover = cache / "bundles" / f".{_slug(tiny_model)}.{'a' * 32}"
-    leftover.mkdir(parents=True)
-    paths = [str(REPO), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    users = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(tiny_model)],
-            env=environment,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    outputs = [user.communicate(timeout=300) for user in users]
-    assert [user.returncode for user in users] == [0, 0], outputs
-    assert outputs[0][0] == outputs[1][0]
-    assert sum("Exporting" in said for _, said in outputs) == 1
-    assert not leftover.exists()
-    lines = []
-    assert str(resolve(str(tiny_model), say=lines.append).path) == outputs[0][0].strip()
-    assert lines == []
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory):
-    """Save a sentence-transformers model of two small layers."""
-    import runpy
-
-    tools = runpy.run_path(str(Path(__file__).parent / "export" / "conftest.py"))
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    base = tools["_transformer"](folder, "bert", {})
-    tools["_save"](folder, "mean", (), True, base)
-    return folder
-
-
-def _slug(folder):
-    from featurize.export.origin import locate
-
-    return locate(folder).slug

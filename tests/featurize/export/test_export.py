@@ -1,11 +1,13 @@
 """A bundle appears whole, from any folder the same, or not at all."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from featurize.encoder import Encoder
@@ -62,8 +64,6 @@ def test_the_graph_gives_one_known_output(tiny_bundle):
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_padding_does_not_matter_much(tiny_bundle, runtime, close):
     """Rows of different lengths side by side give the vectors they give alone."""
-    import numpy as np
-
     if runtime == "openvino":
         pytest.importorskip("openvino")
     encoder = Encoder.open(tiny_bundle, device="cpu", runtime=runtime)
@@ -102,7 +102,7 @@ def test_an_older_bundle_is_replaced_when_asked(tiny_bundle, make_model, tmp_pat
 
 
 def test_importing_the_exporter_loads_no_heavy_library():
-    """torch and its libraries are loaded by exporting, not by importing."""
+    """Torch and its libraries are loaded by exporting, not by importing."""
     heavy = "{'torch', 'transformers', 'sentence_transformers', 'onnx', 'onnxruntime'}"
     script = f"import sys, featurize.catalog; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
@@ -116,7 +116,5 @@ def test_importing_the_exporter_loads_no_heavy_library():
 
 
 def _environment():
-    import os
-
     paths = [str(REPO), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

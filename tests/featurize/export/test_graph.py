@@ -24,8 +24,7 @@ def test_strip_reaches_nested_graphs():
         value_info=[value("v")],
     )
     model = helper.make_model(graph, doc_string="/a/path")
-    for part in (model, model.graph, choice, model.graph.node[0]):
-        helper.set_model_props(model, {"where": "/a/path"}) if part is model else None
+    helper.set_model_props(model, {"where": "/a/path"})
     strip(model)
     assert b"/a/path" not in model.SerializeToString()
     assert model.graph.node[0].attribute[0].g.node[0].op_type == "Identity"

@@ -1,6 +1,7 @@
 """Folders that cannot be exported, or must not be loaded, are refused with the reason."""
 
 import json
+import shutil
 
 import pytest
 
@@ -111,8 +112,6 @@ def test_pickled_weights_are_refused(copy_model):
 )
 def test_other_dense_layers_are_refused(changes, message, make_model, tmp_path):
     """A dense layer is a linear map and an activation of torch, on the pooled vector."""
-    import shutil
-
     folder = tmp_path / "tiny"
     shutil.copytree(make_model(dense=(16,)), folder)
     path = folder / "2_Dense" / "config.json"

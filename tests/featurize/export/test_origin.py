@@ -33,7 +33,7 @@ def test_a_folder_of_something_else_says_what_it_lacks(tmp_path):
 def test_a_bundle_is_not_exported_again(tiny_text):
     """A bundle given as a model is told apart."""
     with pytest.raises(UsageError, match="already"):
-        locate(tiny_text.path)
+        locate(tiny_text)
 
 
 def test_a_folder_is_known_by_its_content(copy_model):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from featurize.errors import ExportError
-from featurize.export import write_bundle
+from featurize.export import graph, write_bundle
 from featurize.export.image import PREPROCESSING, image_candidate
 from featurize.storage import canonical_json
 
@@ -14,6 +14,21 @@ from featurize.storage import canonical_json
 def image_model(tiny_network):
     """Propose a tiny image encoder."""
     return image_candidate(tiny_network, "tiny-image", "0" * 64, 16)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traced_once():
+    """Keep graphs between tests, because most plant their fault elsewhere."""
+    graphs = {}
+
+    def trace(tower, example, axes):
+        if tower not in graphs:
+            graphs[tower] = graph.trace(tower, example, axes)
+        return graphs[tower]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("featurize.export.trace", trace)
+        yield
 
 
 def tower(candidate, pooling="mean", normalize=True):

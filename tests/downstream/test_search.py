@@ -1,0 +1,133 @@
+"""Searcher: raw queries, through the encoder that made the index."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from downstream import Searcher, VectorIndex
+from featurize import load_encoder
+from featurize.bundle import Bundle
+from featurize.errors import IndexFileError, MismatchError, UsageError
+
+TEXTS = ["the red fox runs", "a blue dog sleeps", "refund the broken parcel", "card late"]
+
+
+def index_of(make_table, bundle, inputs, recorded):
+    """Index inputs that a bundle encodes, with another bundle named as their origin."""
+    vectors = load_encoder(str(bundle), device="cpu").encode(inputs)
+    encoder = Bundle.open(bundle).card
+    made = make_table(vectors, encoder=encoder, origin={"bundle": recorded}, text=list(inputs))
+    return VectorIndex.build(made)
+
+
+@pytest.fixture(scope="module")
+def texts(make_table, tiny_text):
+    """Index four texts."""
+    return index_of(make_table, tiny_text, TEXTS, str(tiny_text))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Save three images of one colour each."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    colours = {"red": (250, 10, 10), "green": (10, 250, 10), "blue": (10, 10, 250)}
+    for name, colour in colours.items():
+        Image.new("RGB", (40, 40), colour).save(folder / f"{name}.png")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def images(make_table, tiny_image, pictures):
+    """Index the three images."""
+    return index_of(make_table, tiny_image, [str(path) for path in pictures], str(tiny_image))
+
+
+def test_a_text_finds_itself(texts):
+    """A text that is in the index comes first, with score 1."""
+    searcher = Searcher(texts, device="cpu")
+    for row, text in enumerate(TEXTS):
+        hits = searcher.text(text, 2)
+        assert len(hits) == 2
+        assert hits[0].id == f"row-{row:05d}"
+        assert hits[0].score == pytest.approx(1)
+
+
+def test_an_image_finds_itself(images, pictures):
+    """An image file that is in the index comes first."""
+    searcher = Searcher(images, device="cpu")
+    for row, picture in enumerate(pictures):
+        assert searcher.image(picture, 1)[0].id == f"row-{row:05d}"
+
+
+def test_an_id_needs_no_encoder(make_table, tiny_text):
+    """More-like-this works where the encoder is gone."""
+    index = index_of(make_table, tiny_text, TEXTS, "/gone")
+    searcher = Searcher(index)
+    assert searcher.id("row-00000", 2) == index.search_id("row-00000", 2)
+    assert "encoder" not in vars(searcher)
+
+
+def test_the_wrong_kind_of_query_says_what_to_give(texts, images, pictures):
+    """Texts ask indexes of texts, images those of images; the error names the way."""
+    with pytest.raises(UsageError, match="holds images; give --image FILE"):
+        Searcher(images).text("red")
+    with pytest.raises(UsageError, match="holds texts"):
+        Searcher(texts).image(pictures[0])
+
+
+def test_unusable_queries_are_usage_errors(texts, images, tmp_path):
+    """A missing file, a broken image and an undecodable text are errors of the query."""
+    with pytest.raises(UsageError, match="no such file"):
+        Searcher(images).image(tmp_path / "absent.png")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with pytest.raises(UsageError, match="cannot be encoded"):
+        Searcher(images, device="cpu").image(tmp_path / "broken.png")
+    with pytest.raises(UsageError, match="cannot be encoded"):
+        Searcher(texts, device="cpu").text("\ud800")
+
+
+def test_an_encoder_can_be_named(make_table, tiny_text, tiny_image):
+    """A bundle given by name serves, if it shares the vector space."""
+    index = index_of(make_table, tiny_text, TEXTS, None)
+    assert Searcher(index, str(tiny_text), device="cpu").text(TEXTS[1], 1)[0].id == "row-00001"
+    with pytest.raises(MismatchError, match="differ in `weights`"):
+        Searcher(index, str(tiny_image)).text("red")
+
+
+def test_a_moved_encoder_is_found_in_the_cache(make_table, tiny_text, tiny_image, monkeypatch):
+    """Where the recorded bundle is gone or another one, the cache is searched by fingerprint."""
+    cache = Path(tiny_text).parent / "cache"
+    monkeypatch.setenv("FEATURIZE_CACHE", str(cache))
+    shutil.copytree(tiny_text, cache / "bundles" / "anything")
+    for recorded in (str(tiny_image), str(cache / "gone"), None):
+        index = index_of(make_table, tiny_text, TEXTS, recorded)
+        assert Searcher(index, device="cpu").text(TEXTS[2], 1)[0].id == "row-00002"
+
+
+def test_a_missing_encoder_is_named(make_table, tiny_text, monkeypatch, tmp_path):
+    """Where no bundle is found, the error names fingerprint and option."""
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path))
+    index = index_of(make_table, tiny_text, TEXTS, str(tmp_path / "gone"))
+    with pytest.raises(IndexFileError, match="--encoder") as caught:
+        Searcher(index).text("red")
+    assert index.encoder.fingerprint[:12] in str(caught.value)
+
+
+def test_options_are_checked_at_once(texts):
+    """A wrong device or precision fails before anything is loaded."""
+    with pytest.raises(UsageError, match="--device"):
+        Searcher(texts, device="tpu")
+    with pytest.raises(ValueError, match="fp7"):
+        Searcher(texts, precision="fp7")
+
+
+def test_scores_are_cosines_of_the_encoder(texts, tiny_text):
+    """A query's scores are the cosines of the vectors that the encoder gives."""
+    encoder = load_encoder(str(tiny_text), device="cpu")
+    vectors, query = encoder.encode(TEXTS), encoder.encode(["red dog"])[0]
+    hits = Searcher(texts, device="cpu").text("red dog", 4)
+    assert [hit.score for hit in hits] == pytest.approx(np.sort(vectors @ query)[::-1], abs=1e-6)
