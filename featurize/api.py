@@ -37,9 +37,11 @@ def run(job: Job, reporter: Reporter | None = None) -> RunSummary:
         precision=Precision(job.precision),
         overflow=Overflow(job.overflow),
     )
-    if job.precision is Precision.AUTO or job.device == "auto":
-        made = encoder.runtime
-        reporter.say(f"Encoding with {bundle.card.name}, {made.precision} on {made.device}.")
+    made = encoder.runtime
+    reporter.say(f"Encoding with {bundle.card.name}, {made.precision} on {made.device}.")
+    if made.precision is not Precision.FP32:
+        cosine = encoder.fidelity()
+        reporter.say(f"On known inputs its vectors have a cosine of {cosine:.5f} or more to fp32.")
     return embed_source(job, source, encoder, bundle=name, reporter=reporter)
 
 

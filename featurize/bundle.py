@@ -156,7 +156,8 @@ class Bundle:
 
 def write_card(folder: Path, card: EncoderCard, export: Json) -> None:
     """Write the card of a bundle whose other files are all in place."""
-    files = {file.name: sha256_file(file) for file in sorted(folder.iterdir())}
+    others = sorted(file for file in folder.iterdir() if file.name != CARD)
+    files = {file.name: sha256_file(file) for file in others}
     data: dict[str, Any] = {
         "format": FORMAT,
         "encoder": card.to_json(),

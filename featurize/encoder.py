@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featurize.batching import equal_cost_batches
-from featurize.bundle import Bundle, EncoderCard
-from featurize.config import Overflow, Precision, RuntimeName
+from featurize.bundle import REFERENCE, Bundle, EncoderCard
+from featurize.config import Overflow, Precision, RuntimeName, choose
 from featurize.errors import InputRejected
 from featurize.processors import Processor, open_processor
+from featurize.reference import read_reference
 from featurize.runtimes import Runtime, open_runtime
 from featurize.types import Json, Sample
 
@@ -35,12 +36,17 @@ class Encoder:
         bundle: Bundle,
         *,
         device: str = "auto",
-        runtime: RuntimeName = RuntimeName.AUTO,
-        precision: Precision = Precision.AUTO,
+        runtime: RuntimeName | str = RuntimeName.AUTO,
+        precision: Precision | str = Precision.AUTO,
         overflow: Overflow = Overflow.TRUNCATE,
     ) -> Encoder:
         """Load a bundle for one device; raise RuntimeUnavailable where that is not possible."""
-        loaded = open_runtime(bundle, device=device, runtime=runtime, precision=precision)
+        loaded = open_runtime(
+            bundle,
+            device=device,
+            runtime=choose(RuntimeName, runtime, "runtime"),
+            precision=choose(Precision, precision, "precision"),
+        )
         return cls(bundle, open_processor(bundle, overflow), loaded)
 
     @property
@@ -69,6 +75,14 @@ class Encoder:
             "graph": self.bundle.graph_sha256,
         }
 
+    def fidelity(self) -> float:
+        """Return the least cosine between its vectors and the original's on known inputs."""
+        data, expected = read_reference(self.bundle.path / REFERENCE)
+        found = self._encode_contents([self.processor.restore(item) for item in data])
+        products = (found * expected).sum(axis=1, dtype=np.float64)
+        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+        return float((products / lengths).min())
+
     def encode(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
         """Encode texts, or images as paths, bytes or PIL images.
 
@@ -77,7 +91,9 @@ class Encoder:
         """
         if isinstance(inputs, str | bytes):
             raise TypeError("encode() takes a list of inputs; wrap a single one in a list.")
-        contents = [self.processor.admit(value) for value in inputs]
+        return self._encode_contents([self.processor.admit(value) for value in inputs])
+
+    def _encode_contents(self, contents: Sequence[str | bytes]) -> NDArray[np.float32]:
         with ThreadPoolExecutor(self.runtime.workers) as workers:
             vectors = np.empty((len(contents), self.dim), np.float32)
             for start in range(0, len(contents), self.processor.window):

@@ -48,7 +48,7 @@ def index(
         "version": built.origin["version"],
     }
     text = (
-        f"{out}: {built.facts["method"]} index of {len(built):,} rows, version {data['version']} of {table}"
+        f"{out}: {data['kind']} index of {len(built):,} rows, version {data['version']} of {table}"
     )
     return Outcome(data, text)
 

@@ -16,7 +16,7 @@ from featurize.export.candidate import Candidate
 from featurize.export.graph import trace
 from featurize.export.origin import locate
 from featurize.export.parity import Parity, check_parity
-from featurize.export.reference import write_reference
+from featurize.reference import write_reference
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def _check(staged: Path, candidate: Candidate, expected: NDArray[np.float32]) ->
     """Open the staged files as a user would, under a provisional card, and compare."""
     write_card(staged, candidate.card, {})
     encoder = Encoder.open(Bundle.open(staged), device="cpu")
-    parity = check_parity(encoder, candidate, expected)
-    storage.remove(staged / CARD)
-    return parity
+    return check_parity(encoder, candidate, expected)
 
 
 def _provenance(candidate: Candidate, parity: Parity) -> Json:

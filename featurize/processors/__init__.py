@@ -37,6 +37,9 @@ class Processor(Protocol):
     def admit(self, value: Any) -> str | bytes:
         """Turn what a caller of `Encoder.encode` passed into content; raise TypeError else."""
 
+    def restore(self, data: bytes) -> str | bytes:
+        """Turn the bytes of a content back into the content."""
+
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Prepare contents one by one; a bad one becomes its rejection, in its place."""
 

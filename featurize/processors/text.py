@@ -48,6 +48,10 @@ class TextProcessor:
             raise TypeError(f"Expected a text (str), got {type(value).__name__}: {value!r:.80}")
         return value
 
+    def restore(self, data: bytes) -> str | bytes:
+        """Decode UTF-8."""
+        return data.decode()
+
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Tokenize texts; one that cannot be tokenized becomes its rejection."""
         texts = [str(content) for content in contents]
@@ -76,6 +80,8 @@ class TextProcessor:
 
     def _sample(self, text: str, encoding: Encoding) -> Sample | InputRejected:
         ids = np.array(encoding.ids, dtype=np.int64)  # (n_tokens,)
+        if not len(ids):
+            return InputRejected(RejectReason.EMPTY, "the text has no token the encoder knows")
         truncated = len(ids) >= self._max_length and _unseen(text, encoding)
         if truncated and self._overflow is Overflow.REJECT:
             detail = f"the text has more than the {self._max_length} tokens the encoder reads"
@@ -85,7 +91,7 @@ class TextProcessor:
             "n_tokens": len(ids),
             "truncated": truncated,
         }
-        return Sample(features={"input_ids": ids}, cost=max(1, len(ids)), columns=columns)
+        return Sample(features={"input_ids": ids}, cost=len(ids), columns=columns)
 
     def _encode(self, text: str) -> Encoding:
         """Tokenize the shortest prefix that fills the encoder, because tokenizers read it all.

@@ -121,7 +121,7 @@ def test_options_are_checked_at_once(texts):
     """A wrong device or precision fails before anything is loaded."""
     with pytest.raises(UsageError, match="--device"):
         Searcher(texts, device="tpu")
-    with pytest.raises(ValueError, match="fp7"):
+    with pytest.raises(UsageError, match="fp7"):
         Searcher(texts, precision="fp7")
 
 

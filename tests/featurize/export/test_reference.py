@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from featurize.export.pictures import reference_pictures
-from featurize.export.reference import read_reference, reference_texts, write_reference
+from featurize.export.reference import reference_texts
+from featurize.reference import read_reference, write_reference
 
 
 @pytest.mark.parametrize("max_length", [8, 40, 256])
