@@ -6,7 +6,12 @@ rm -rf "$runs"
 
 show() {
     printf '\n$'
-    printf ' %s' "$@"
+    for word in "$@"; do
+        case $word in
+            *' '*) printf " '%s'" "$word" ;;
+            *) printf ' %s' "$word" ;;
+        esac
+    done
     printf '\n'
     "$@"
 }
