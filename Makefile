@@ -4,14 +4,13 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
-RUNS   ?= runs
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test lint types imports suite format bench clean
 
 demo: $(VENV)/.installed-all
-	@PATH="$(CURDIR)/$(BIN):$$PATH" RUNS="$(RUNS)" sh data/demo.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh
 
 test: lint types imports suite
 
@@ -36,7 +35,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/accuracy.py
 
 clean:
-	rm -rf $(VENV) $(RUNS)
+	rm -rf $(VENV) runs/demo
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

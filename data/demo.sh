@@ -1,7 +1,7 @@
 #!/bin/sh
-# The whole product on the data of this folder; `make demo` runs it. Results go to $RUNS.
+# The whole product on the data of this folder; `make demo` runs it. Results go to runs/demo.
 set -eu
-runs=${RUNS:-runs}
+runs=runs/demo
 rm -rf "$runs"
 
 show() {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator, Mapping, Set
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -23,6 +23,7 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     """What both embedders share: one column in, vectors out, nothing learned."""
 
     modality: ClassVar[Modality]
+    hint: ClassVar[str]
 
     def __init__(self, encoder: str, device: str = "auto", precision: str = "auto") -> None:
         self.encoder = encoder
@@ -31,7 +32,7 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
         """Check that `X` is one column; the encoder is frozen, so nothing is learned."""
-        _column(X)
+        self._column(X)
         self.n_features_in_ = 1
         return self
 
@@ -39,14 +40,16 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Encode a list, array, Series or one-column DataFrame of n inputs: (n, dim) float32.
 
         The encoder is loaded at the first call. Raises ValueError, naming the row, for a missing
-        value or an input that cannot be encoded.
+        value or an input that cannot be encoded; for a generator too, because `fit` would read it
+        up before `transform`.
         """
-        values, encoder = _column(X), self._loaded()
+        values, encoder = self._column(X), self._loaded()
         try:
             return encoder.encode(values)
         except _REFUSALS as error:
             row = _first_refused(encoder, values)
-            raise ValueError(f"Row {row} cannot be encoded: {error}") from error
+            hint = f"\n{self.hint}" if isinstance(error, TypeError) else ""
+            raise ValueError(f"Row {row} cannot be encoded: {error}{hint}") from error
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded encoder out of pickles and copies."""
@@ -65,6 +68,22 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         tags.input_tags.one_d_array = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def _column(self, X: Any) -> list[Any]:
+        """Return the values of one column; raise ValueError for anything else."""
+        if isinstance(X, Iterator):
+            raise ValueError("A list or a column is expected, got an iterator. Pass list(...).")
+        if isinstance(X, str | bytes | Mapping | Set) or not isinstance(X, Collection):
+            raise ValueError(f"A list or a column of inputs is expected, got a {type(X).__name__}.")
+        values: Any = X
+        shape: tuple[int, ...] = getattr(X, "shape", (0,))
+        if len(shape) == 2 and shape[1] == 1:
+            values = values.iloc[:, 0] if hasattr(values, "iloc") else values[:, 0]
+        elif len(shape) != 1:
+            raise ValueError(
+                f"One column of inputs is expected, got an array of shape {shape}.\n{self.hint}"
+            )
+        return list(values)
 
     @property
     def _n_features_out(self) -> int:
@@ -88,9 +107,14 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
 
 class TextEmbedder(_Embedder):
-    """Turn texts into vectors with a frozen encoder."""
+    """Turn texts into vectors with a frozen encoder.
+
+    Every text gives a row, an empty or blank one too, which `featurize.embed` would reject: what
+    follows in a pipeline needs as many rows as there are labels.
+    """
 
     modality = Modality.TEXT
+    hint = "Fill or leave out missing values; join columns to one text."
 
     def __init__(
         self, encoder: str = "minilm", device: str = "auto", precision: str = "auto"
@@ -99,27 +123,18 @@ class TextEmbedder(_Embedder):
 
 
 class ImageEmbedder(_Embedder):
-    """Turn images, given as paths, bytes or PIL images, into vectors with a frozen encoder."""
+    """Turn images, given as paths, bytes or PIL images, into vectors with a frozen encoder.
+
+    Arrays of pixels are refused: only an image says what its channels mean.
+    """
 
     modality = Modality.IMAGE
+    hint = "Make images of pixel arrays with [PIL.Image.fromarray(array) for array in arrays]."
 
     def __init__(
         self, encoder: str = "efficientnet-lite0", device: str = "auto", precision: str = "auto"
     ) -> None:
         super().__init__(encoder, device, precision)
-
-
-def _column(X: Any) -> list[Any]:
-    """Return the values of one column; raise ValueError for more than one."""
-    if isinstance(X, str | bytes) or not isinstance(X, Iterable):
-        raise ValueError(f"A list or a column of inputs is expected, got one {type(X).__name__}.")
-    values: Any = X
-    shape: tuple[int, ...] = getattr(X, "shape", (0,))
-    if len(shape) == 2 and shape[1] == 1:
-        values = values.iloc[:, 0] if hasattr(values, "iloc") else values[:, 0]
-    elif len(shape) != 1:
-        raise ValueError(f"One column of inputs is expected, got an array of shape {shape}.")
-    return list(values)
 
 
 def _first_refused(encoder: Encoder, values: list[Any]) -> int:

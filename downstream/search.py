@@ -9,12 +9,19 @@ from typing import Any
 
 from downstream.index import Hit, VectorIndex
 from featurize.bundle import Bundle
-from featurize.catalog import find_by_fingerprint, resolve
-from featurize.config import Precision, check_device, choose
+from featurize.catalog import find, find_by_fingerprint, resolve
+from featurize.config import Precision, RuntimeName, check_device, choose
 from featurize.encoder import Encoder
-from featurize.errors import FeaturizeError, IndexFileError, InputRejected, UsageError
+from featurize.errors import (
+    FeaturizeError,
+    IndexFileError,
+    InputRejected,
+    MismatchError,
+    UsageError,
+)
 from featurize.types import Modality
 
+FAITHFUL = 0.999
 _ASK = {
     Modality.TEXT: "This index holds texts; ask it with a text.",
     Modality.IMAGE: "This index holds images; give --image FILE.",
@@ -25,7 +32,9 @@ class Searcher:
     """An index and, from the first query on that needs it, its encoder.
 
     `encoder` names a bundle as `catalog.resolve` takes it; without it, the bundle is the one that
-    the index records, else one of the same vector space from the cache.
+    the index records, as `catalog.find` takes it, else one of the same vector space from the cache.
+    Vectors whose cosine to the original's is under 0.999 are asked in their own runtime and
+    precision; another `precision` is a UsageError.
     """
 
     def __init__(
@@ -39,16 +48,21 @@ class Searcher:
         self.index = index
         self._name = encoder
         self._device = device
-        self._precision = choose(Precision, precision, "precision")
+        self._runtime, self._precision = _way(index, choose(Precision, precision, "precision"))
 
     def text(self, query: str, k: int = 10) -> list[Hit]:
-        """Return the `k` rows nearest to a text; raise UsageError where the index holds images."""
+        """Return the `k` rows nearest to a text.
+
+        Raises UsageError for a blank one, and where the index holds images.
+        """
+        if not query.strip():
+            raise UsageError("The query is empty.", fix="Give a text to search for.")
         return self._ask(Modality.TEXT, query, k)
 
     def image(self, path: str | Path, k: int = 10) -> list[Hit]:
         """Return the `k` rows nearest to an image; raise UsageError where the index holds texts."""
         if not Path(path).is_file():
-            raise UsageError(f"--image {path}: there is no such file.")
+            raise UsageError(f"--image {path}: there is no such file.", fix="Check its path.")
         return self._ask(Modality.IMAGE, Path(path), k)
 
     def id(self, id: str, k: int = 10) -> list[Hit]:
@@ -58,9 +72,12 @@ class Searcher:
     @cached_property
     def encoder(self) -> Encoder:
         """Load the encoder of the queries; raise MismatchError for one of another vector space."""
-        bundle = self._bundle()
-        self.index.encoder.require_same_space(bundle.card, here="the index", there="the encoder")
-        return Encoder.open(bundle, device=self._device, precision=self._precision)
+        return Encoder.open(
+            self._named() or self._recorded(),
+            device=self._device,
+            runtime=self._runtime,
+            precision=self._precision,
+        )
 
     def _ask(self, modality: Modality, query: Any, k: int) -> list[Hit]:
         if self.index.encoder.modality is not modality:
@@ -71,20 +88,48 @@ class Searcher:
             raise UsageError(f"The query cannot be encoded: {rejection}.") from rejection
         return self.index.search(vectors, k)[0]
 
-    def _bundle(self) -> Bundle:
-        if self._name is not None:
-            return resolve(self._name)
-        if recorded := self.index.origin["bundle"]:
-            # it may have moved since, or stand for another model by now: then the cache is asked
-            with contextlib.suppress(FeaturizeError):
-                bundle = resolve(recorded)
-                if bundle.card.fingerprint == self.index.encoder.fingerprint:
-                    return bundle
-        if (found := find_by_fingerprint(self.index.encoder.fingerprint)) is not None:
+    def _named(self) -> Bundle | None:
+        """Return the bundle that was asked for, if one was."""
+        if self._name is None:
+            return None
+        bundle, card = resolve(self._name), self.index.encoder
+        try:
+            card.require_same_space(bundle.card, here="the index", there="the encoder")
+        except MismatchError as error:
+            raise MismatchError(
+                error.message,
+                fix=f"Leave out --encoder: the index was made with {card.name!r} "
+                f"({card.fingerprint[:12]}).",
+            ) from None
+        return bundle
+
+    def _recorded(self) -> Bundle:
+        """Return the bundle that the index records, or its equal; nothing is downloaded for it."""
+        card, recorded = self.index.encoder, self.index.origin["bundle"]
+        # it may have moved since, or stand for another model by now: then the cache is asked
+        with contextlib.suppress(FeaturizeError, OSError, RuntimeError):
+            bundle = find(recorded) if isinstance(recorded, str) else None
+            if bundle is not None and bundle.card.fingerprint == card.fingerprint:
+                return bundle
+        if (found := find_by_fingerprint(card.fingerprint)) is not None:
             return found
-        card = self.index.encoder
         raise IndexFileError(
             f"The encoder {card.name!r} with fingerprint {card.fingerprint[:12]} that made this "
             f"index is not found{f' at {recorded}' if recorded else ''}.",
             fix="Name it with --encoder.",
         )
+
+
+def _way(index: VectorIndex, precision: Precision) -> tuple[str, str]:
+    """Return runtime and precision for queries: free where the index's vectors are faithful."""
+    variant = index.origin.get("variant") or {}
+    cosine = variant.get("cosine", 1.0)
+    if cosine >= FAITHFUL:
+        return RuntimeName.AUTO, precision
+    if precision not in {Precision.AUTO, variant["precision"]}:
+        raise UsageError(
+            f"The index's vectors were computed in {variant['precision']}, at a cosine of "
+            f"{cosine:.4f} to the original's; queries in {precision} need {FAITHFUL} or more.",
+            fix=f"Leave out the precision, or give {variant['precision']!r}.",
+        )
+    return variant["runtime"], variant["precision"]

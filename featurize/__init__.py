@@ -19,3 +19,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES.get(name, "featurize.api")), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return [*__all__]

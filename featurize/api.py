@@ -10,50 +10,91 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from featurize.config import Job, Overflow, Precision, RuntimeName, check_device, choose
+from featurize.errors import RuntimeUnavailable, UsageError
 from featurize.types import Json, Modality, Reporter, RunSummary, Silent
 
 if TYPE_CHECKING:
-    from featurize.bundle import Bundle
     from featurize.encoder import Encoder
     from featurize.sources import Source
     from featurize.table import EmbeddingTable
 
 P = ParamSpec("P")
+_LEAST_COSINE = 0.9
 
 
 def run(job: Job, reporter: Reporter | None = None) -> RunSummary:
     """Embed a source into a new table, as the job says."""
+    from featurize.catalog import BUILT_IN, resolve
     from featurize.encoder import Encoder
     from featurize.pipeline import embed_source
-    from featurize.sources import open_source
 
     reporter = reporter or Silent()
-    source = open_source(job)
-    name, bundle = _bundle_for(job, source, reporter)
+    source, name = _prepare(job)
+    bundle = resolve(name, say=reporter.say)
+    _require_modality(name, bundle.card.modality, source.modality)
     encoder = Encoder.open(
         bundle,
         device=job.device,
-        runtime=RuntimeName(job.runtime),
-        precision=Precision(job.precision),
+        runtime=job.runtime,
+        precision=job.precision,
         overflow=Overflow(job.overflow),
     )
-    made = encoder.runtime
-    reporter.say(f"Encoding with {bundle.card.name}, {made.precision} on {made.device}.")
-    if made.precision is not Precision.FP32:
-        cosine = encoder.fidelity()
-        reporter.say(f"On known inputs its vectors have a cosine of {cosine:.5f} or more to fp32.")
-    return embed_source(job, source, encoder, bundle=name, reporter=reporter)
+    _introduce(encoder, reporter)
+    recorded = name if name in BUILT_IN else str(bundle.path.resolve())
+    return embed_source(job, source, encoder, bundle=recorded, reporter=reporter)
 
 
 def plan(job: Job, reporter: Reporter | None = None) -> Json:
     """Say what `run` would do, and write nothing."""
-    from featurize.catalog import DEFAULT
     from featurize.pipeline import plan_source
+
+    source, name = _prepare(job)
+    return plan_source(job, source, name, reporter or Silent())
+
+
+def _prepare(job: Job) -> tuple[Source, str]:
+    """Open the source, name the encoder, and refuse what cannot work before anything costs time."""
+    from featurize.catalog import BUILT_IN, DEFAULT
+    from featurize.runtimes import choose_place
     from featurize.sources import open_source
+    from featurize.table.writer import require_room
 
     source = open_source(job)
+    require_room(Path(job.out))
+    choose_place(job.device, RuntimeName(job.runtime), Precision(job.precision))
     name = job.encoder or DEFAULT[source.modality]
-    return plan_source(job, source, name, reporter or Silent())
+    if name in BUILT_IN:
+        _require_modality(name, BUILT_IN[name], source.modality)
+    return source, name
+
+
+def _require_modality(name: str, takes: Modality, holds: Modality) -> None:
+    """Raise UsageError where an encoder takes another kind of input than the source holds."""
+    from featurize.catalog import DEFAULT
+
+    if takes is not holds:
+        raise UsageError(
+            f"The encoder {name!r} takes {takes}s; the source holds {holds}s.",
+            fix=f"Leave out --encoder for the default, {DEFAULT[holds]!r}.",
+        )
+
+
+def _introduce(encoder: Encoder, reporter: Reporter) -> None:
+    """Say what will encode; anything but the checked fp32 graph on a CPU is measured first."""
+    made = encoder.runtime
+    if made.remark:
+        reporter.say(made.remark)
+    reporter.say(f"Encoding with {encoder.card.name}, {made.precision} on {made.device}.")
+    if (made.name, made.device) == (RuntimeName.ONNXRUNTIME, "cpu"):
+        return
+    cosine = encoder.fidelity()
+    if not cosine >= _LEAST_COSINE:
+        raise RuntimeUnavailable(
+            f"{made.library} with {made.precision} gives other vectors than the original here: "
+            f"the cosine on known inputs falls to {cosine:.4f}.",
+            fix="Use --runtime onnxruntime --device cpu.",
+        )
+    reporter.say(f"On known inputs its vectors have a cosine of {cosine:.5f} or more to fp32.")
 
 
 def _declared_by(
@@ -66,7 +107,8 @@ def _declared_by(
         def call(*args: P.args, **options: P.kwargs) -> RunSummary:
             return work(declaration(*args, **options))
 
-        call.__signature__ = inspect.signature(declaration)  # type: ignore[attr-defined]
+        parameters = inspect.signature(declaration).replace(return_annotation=RunSummary)
+        call.__signature__ = parameters  # type: ignore[attr-defined]
         return call
 
     return decorate
@@ -117,20 +159,3 @@ def open_table(path: str | Path) -> EmbeddingTable:
 def summary_json(summary: RunSummary) -> Json:
     """Return a summary as JSON values."""
     return asdict(summary)
-
-
-def _bundle_for(job: Job, source: Source, reporter: Reporter) -> tuple[str, Bundle]:
-    """Find the encoder of a job and how it was named, checking that it takes the source's kind."""
-    from featurize.catalog import DEFAULT, resolve
-    from featurize.errors import UsageError
-
-    name = job.encoder or DEFAULT[source.modality]
-    bundle = resolve(name, say=reporter.say)
-    if bundle.card.modality is not source.modality:
-        kinds = {Modality.TEXT: "texts", Modality.IMAGE: "images"}
-        raise UsageError(
-            f"The encoder {name!r} takes {kinds[bundle.card.modality]}; "
-            f"the source holds {kinds[source.modality]}.",
-            fix=f"Leave out --encoder for the default, {DEFAULT[source.modality]!r}.",
-        )
-    return name, bundle

@@ -17,6 +17,7 @@ GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
 PREPROCESS = "preprocess.json"
 REFERENCE = "reference.npz"
+_PREPARATION = {Modality.TEXT: TOKENIZER, Modality.IMAGE: PREPROCESS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,20 @@ class EncoderCard:
 
     def require_same_space(self, other: EncoderCard, *, here: str, there: str) -> None:
         """Raise MismatchError, naming the field that differs, unless both share a vector space."""
+        if self.modality is not other.modality:
+            raise MismatchError(
+                f"{here} and {there} do not go together: {here} is for {self.modality}s, {there} "
+                f"for {other.modality}s. Their encoders differ in `modality`.",
+                fix="Use both with texts, or both with images.",
+            )
         mine, theirs = asdict(self.space), asdict(other.space)
         for field, value in mine.items():
             if value != theirs[field]:
                 raise MismatchError(
                     f"Vectors of {here} and {there} must not meet: their encoders differ in "
-                    f"`{field}` ({here}: {value}, {there}: {theirs[field]}).",
-                    fix=f"Use the encoder {other.name!r} with fingerprint {other.fingerprint[:12]} "
-                    f"on both sides.",
+                    f"`{field}` ({here}: {_short(value)}, {there}: {_short(theirs[field])}).",
+                    fix=f"Make both with one encoder: {self.name!r} ({self.fingerprint[:12]}) or "
+                    f"{other.name!r} ({other.fingerprint[:12]}).",
                 )
 
     def to_json(self) -> Json:
@@ -106,10 +113,14 @@ class Bundle:
     files: dict[str, str]
     export: Json
 
-    @property
-    def graph(self) -> Path:
-        """Return the path of the fp32 ONNX graph."""
-        return self.path / GRAPH
+    def read(self, name: str) -> bytes:
+        """Return the content of a file of the bundle; raise BundleError if it was changed."""
+        path = self.path / name
+        _require_regular(path)
+        data = path.read_bytes()
+        if sha256_bytes(data) != self.files[name]:
+            raise _changed(path, self.files[name], sha256_bytes(data))
+        return data
 
     @property
     def graph_sha256(self) -> str:
@@ -121,13 +132,10 @@ class Bundle:
         """Open a bundle and check the SHA-256 of every file before anything parses it."""
         bundle = cls.peek(path)
         for name, expected in bundle.files.items():
-            found = _hash_of(path / name)
+            _require_regular(path / name)
+            found = sha256_file(path / name)
             if found != expected:
-                raise BundleError(
-                    f"{path / name} is not the file that was exported: SHA-256 {expected[:12]} "
-                    f"expected, {found[:12]} found.",
-                    fix="Remove the bundle and export it again.",
-                )
+                raise _changed(path / name, expected, found)
         return bundle
 
     @classmethod
@@ -139,19 +147,38 @@ class Bundle:
             raise BundleError(f"{path} is no encoder bundle: it holds no {CARD}.") from None
         except (OSError, ValueError) as error:
             raise BundleError(f"{path / CARD} cannot be read: {error}.") from error
-        if not isinstance(data, dict) or "format" not in data:
-            raise BundleError(f"{path / CARD} is no encoder card.")
-        if data["format"] > FORMAT:
+        try:
+            found = int(data["format"])
+            card, files, export = data["encoder"], dict(data["files"]), dict(data["export"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"{path / CARD} is no encoder card: {error!r}.") from None
+        if found > FORMAT:
             raise BundleError(
-                f"{path} has bundle format {data['format']}; this version reads up to {FORMAT}.",
+                f"{path} has bundle format {found}; this version reads up to {FORMAT}.",
                 fix="Upgrade featurize.",
             )
-        return cls(
-            path=path,
-            card=EncoderCard.from_json(data["encoder"]),
-            files=_checked_names(path, data["files"]),
-            export=data["export"],
-        )
+        bundle = cls(path, EncoderCard.from_json(card), files, export)
+        bundle._require_files()
+        return bundle
+
+    def _require_files(self) -> None:
+        """Refuse a card that names other files than its modality has, or another preparation."""
+        preparation = _PREPARATION[self.card.modality]
+        required = {GRAPH, preparation}
+        if not required <= self.files.keys() <= required | {REFERENCE}:
+            raise BundleError(
+                f"{self.path / CARD} names the files {', '.join(sorted(self.files))}; "
+                f"{', '.join(sorted(required))} and {REFERENCE} are expected."
+            )
+        if self.files[preparation] != self.card.space.preparation:
+            raise BundleError(
+                f"{self.path / preparation} is not the one its fingerprint stands for.",
+                fix="Export the bundle again.",
+            )
+
+
+def _short(value: object) -> str:
+    return str(value)[:24]
 
 
 def write_card(folder: Path, card: EncoderCard, export: Json) -> None:
@@ -167,18 +194,15 @@ def write_card(folder: Path, card: EncoderCard, export: Json) -> None:
     (folder / CARD).write_bytes(pretty_json(data))
 
 
-def _checked_names(path: Path, files: dict[str, str]) -> dict[str, str]:
-    """Refuse file names that could leave the bundle's folder."""
-    for name in files:
-        if Path(name).name != name or name in {"", ".", ".."}:
-            raise BundleError(f"{path / CARD} names a file outside its folder: {name!r}.")
-    if GRAPH not in files:
-        raise BundleError(f"{path / CARD} names no {GRAPH}.")
-    return files
-
-
-def _hash_of(path: Path) -> str:
-    """Hash a regular file of a bundle; a link or a missing file is an error."""
+def _require_regular(path: Path) -> None:
+    """Raise BundleError for a link or a missing file."""
     if path.is_symlink() or not path.is_file():
         raise BundleError(f"{path} is missing or no regular file.", fix="Export the bundle again.")
-    return sha256_file(path)
+
+
+def _changed(path: Path, expected: str, found: str) -> BundleError:
+    return BundleError(
+        f"{path} is not the file that was exported: SHA-256 {str(expected)[:12]} expected, "
+        f"{found[:12]} found.",
+        fix="Remove the bundle and export it again.",
+    )

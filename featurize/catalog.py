@@ -47,6 +47,17 @@ def resolve(name: str, *, say: Callable[[str], None] = ignore) -> Bundle:
     return _open_cached(folder)
 
 
+def find(name: str) -> Bundle | None:
+    """Return a bundle that a stranger's file names: a folder, a built-in, or one of the cache.
+
+    Nothing else is exported and nothing downloaded; None where there is no such bundle.
+    """
+    if name in BUILT_IN:
+        return resolve(name)
+    path = Path(name).expanduser()
+    return Bundle.open(path) if (path / CARD).is_file() else None
+
+
 def find_by_fingerprint(fingerprint: str) -> Bundle | None:
     """Return the cached bundle of a vector space, or None where there is none."""
     for card in sorted(_bundles().glob(f"*/{CARD}")):

@@ -103,13 +103,12 @@ class Job:
     overflow: Overflow | str = option(
         Overflow.TRUNCATE, "What becomes of a text that is too long.", choices=Overflow
     )
-    max_rejects: str | None = option(
+    max_rejects: str | int | None = option(
         None, "Accept up to N rejects, or P% of the inputs; more stop the run.", metavar="N|P%"
     )
     append: bool = option(False, "Add to the table without deleting.")
     allow_delete: bool = option(False, "Allow a run to delete more than 20 % of the rows.")
     no_text: bool = option(False, "Leave the text column out of the table.")
-    plan: bool = option(False, "Say what would be done, and write nothing.")
 
     def __post_init__(self) -> None:
         """Turn strings into choices and refuse what cannot be meant."""
@@ -117,8 +116,8 @@ class Job:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, choose(choices, value, name))
-        object.__setattr__(self, "source", Path(self.source))
-        object.__setattr__(self, "out", Path(self.out))
+        for name in ("source", "out"):
+            object.__setattr__(self, name, _path(getattr(self, name), name))
         check_device(self.device)
         if self.overflow is Overflow.CHUNK:
             raise UsageError(
@@ -144,19 +143,31 @@ class Job:
                 raise UsageError(f"--rename expects OLD=NEW, got {pair!r}.")
 
 
+def _path(value: str | Path, name: str) -> Path:
+    """Return a path; raise UsageError for what names no file."""
+    if not isinstance(value, str | Path):
+        raise UsageError(
+            f"{name} expects a path, got {type(value).__name__}.",
+            fix="Save tables in memory to a CSV or Parquet file first.",
+        )
+    if not str(value):
+        raise UsageError(f"{name} expects a path, got an empty string.")
+    return Path(value)
+
+
 def check_device(device: str) -> None:
     """Raise UsageError unless the device is auto, cpu, cuda or cuda:N."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device expects auto, cpu, cuda or cuda:N, got {device!r}.")
 
 
-def allowed_rejects(limit: str | None, inputs: int) -> int | None:
+def allowed_rejects(limit: str | int | None, inputs: int) -> int | None:
     """Return how many rejects `N` or `P%` of the inputs allows; None where there is no limit."""
     if limit is None:
         return None
-    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)%", limit.strip())
-    if match is None:
-        raise UsageError(f"--max-rejects expects a count N or a share P%, got {limit!r}.")
+    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)%", str(limit).strip())
+    if match is None or float(match[2] or 0) > 100:
+        raise UsageError(f"--max-rejects expects a count N or a share P% to 100%, got {limit!r}.")
     count, share = match.groups()
     return int(count) if count is not None else int(inputs * float(share) / 100)
 

@@ -11,10 +11,10 @@ import numpy as np
 from featurize.batching import equal_cost_batches
 from featurize.bundle import REFERENCE, Bundle, EncoderCard
 from featurize.config import Overflow, Precision, RuntimeName, choose
-from featurize.errors import InputRejected
+from featurize.errors import BundleError, InputRejected
 from featurize.processors import Processor, open_processor
 from featurize.reference import read_reference
-from featurize.runtimes import Runtime, open_runtime
+from featurize.runtimes import Runtime, choose_place, open_runtime
 from featurize.types import Json, Sample
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Encoder:
         self.processor = processor
         self.runtime = runtime
         self.budget = processor.budget * runtime.scale
+        self.cosine = 1.0  # to the original, where it was measured
 
     @classmethod
     def open(
@@ -41,13 +42,19 @@ class Encoder:
         overflow: Overflow = Overflow.TRUNCATE,
     ) -> Encoder:
         """Load a bundle for one device; raise RuntimeUnavailable where that is not possible."""
-        loaded = open_runtime(
-            bundle,
-            device=device,
-            runtime=choose(RuntimeName, runtime, "runtime"),
-            precision=choose(Precision, precision, "precision"),
+        place = choose_place(
+            device,
+            choose(RuntimeName, runtime, "runtime"),
+            choose(Precision, precision, "precision"),
         )
-        return cls(bundle, open_processor(bundle, overflow), loaded)
+        return cls(bundle, open_processor(bundle, overflow), open_runtime(bundle, place))
+
+    def __repr__(self) -> str:
+        """Say what it is and where it runs."""
+        made = self.runtime
+        return (
+            f"Encoder({self.card.name!r}, {self.dim} dimensions, {made.precision}, {made.device})"
+        )
 
     @property
     def card(self) -> EncoderCard:
@@ -73,15 +80,19 @@ class Encoder:
             "precision": str(self.runtime.precision),
             "budget": self.budget,
             "graph": self.bundle.graph_sha256,
+            "prompt": None,
+            "cosine": self.cosine,
+            "library": self.runtime.library,
         }
 
     def fidelity(self) -> float:
-        """Return the least cosine between its vectors and the original's on known inputs."""
+        """Measure `cosine`: the least between its vectors and the original's on known inputs."""
         data, expected = read_reference(self.bundle.path / REFERENCE)
         found = self._encode_contents([self.processor.restore(item) for item in data])
         products = (found * expected).sum(axis=1, dtype=np.float64)
         lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
-        return float((products / lengths).min())
+        self.cosine = float((products / lengths).min())
+        return self.cosine
 
     def encode(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
         """Encode texts, or images as paths, bytes or PIL images.
@@ -125,11 +136,21 @@ class Encoder:
 
         def run(batch: list[int]) -> None:
             inputs = self.processor.collate([samples[position] for position in batch])
-            vectors[batch] = self.runtime.run(inputs)
+            vectors[batch] = self._checked(self.runtime.run(inputs), len(batch))
             on_encoded(len(batch))
 
         for _ in workers.map(run, batches):
             pass
+        return vectors
+
+    def _checked(self, vectors: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
+        """Return what the graph gave; raise BundleError for vectors of another shape."""
+        if vectors.shape != (rows, self.dim):
+            raise BundleError(
+                f"The graph of {self.card.name!r} gave vectors of shape {vectors.shape}; its card "
+                f"promises ({rows}, {self.dim}).",
+                fix="Export the bundle again.",
+            )
         return vectors
 
 

@@ -12,10 +12,11 @@ FeaturizeError                 exit 1
 ├── MismatchError              vectors of two vector spaces would meet
 ├── HeadError                  a head cannot be trained, read or applied
 ├── IndexFileError             a search index cannot be built, read or asked
-├── TooManyRejects             more inputs were rejected than allowed
-└── Interrupted                exit 128 + signal: stopped by SIGINT or SIGTERM
+├── FileError                  the operating system refused a file
+└── TooManyRejects             more inputs were rejected than allowed
 
-InputRejected stands beside the tree: it concerns one input, and ends as a row of the rejects.
+Two stand beside the tree. InputRejected concerns one input, and ends as a row of the rejects.
+Interrupted, exit 128 + signal, is no Exception, so that nothing on its way takes it for a failure.
 """
 
 from typing import ClassVar
@@ -117,16 +118,17 @@ class TooManyRejects(FeaturizeError):
     kind = "too_many_rejects"
 
 
-class Interrupted(FeaturizeError):
-    """The run was stopped by a signal; what was committed stays."""
+class FileError(FeaturizeError):
+    """The operating system refused a file."""
 
-    kind = "interrupted"
+    kind = "file"
+
+
+class Interrupted(BaseException):
+    """The command was stopped by SIGINT or SIGTERM."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(
-            f"stopped by signal {signum}; what was committed stays",
-            fix="Rows committed before the signal can be read.",
-        )
+        super().__init__(f"stopped by signal {signum}")
         self.exit_code = 128 + signum
 
 

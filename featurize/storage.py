@@ -7,6 +7,7 @@ test can fail any of them.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -19,7 +20,10 @@ from typing import Any
 
 from featurize.errors import TableLocked
 
+HOLDER = ".writer"
 _HASH_BLOCK = 1 << 20
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # RENAME_SWAP on macOS
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -67,16 +71,6 @@ def publish(staged: Path, final: Path) -> None:
     sync_file(final.parent)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a whole file durably: readers see the old content or the new, never a part."""
-    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        staged.write_bytes(data)
-        publish(staged, path)
-    finally:
-        staged.unlink(missing_ok=True)
-
-
 def put_if_absent(path: Path, data: bytes) -> None:
     """Create a file durably; raise FileExistsError if another process was first."""
     staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -90,8 +84,11 @@ def put_if_absent(path: Path, data: bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents."""
+    """Create a folder and its parents, durably."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_file(folder.parent)
 
 
 def remove(path: Path) -> None:
@@ -124,41 +121,87 @@ def new_folder(final: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def _install(staged: Path, final: Path, *, overwrite: bool) -> None:
-    """Rename a folder into place; an older one is moved aside first and removed last."""
+    """Give a filled folder its name. An older one changes places with it, and goes with it."""
     if not final.exists():
         staged.rename(final)
         return
     if not overwrite:
         raise FileExistsError(final)
+    if _swap(staged, final):
+        return
     aside = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
     final.rename(aside)
-    staged.rename(final)
+    try:
+        staged.rename(final)
+    except BaseException:
+        aside.rename(final)
+        raise
     remove(aside)
 
 
-@contextlib.contextmanager
-def lock(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold an exclusive lock of the operating system, which a kill frees.
+def _swap(left: Path, right: Path) -> bool:
+    """Exchange two names in one step; False where the system cannot."""
+    names = os.fsencode(left), os.fsencode(right)
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
+        return bool(library.renamex_np(*names, _RENAME_EXCHANGE) == 0)
+    if hasattr(library, "renameat2"):
+        here = ctypes.c_int(_AT_FDCWD)
+        return bool(library.renameat2(here, names[0], here, names[1], _RENAME_EXCHANGE) == 0)
+    return False
 
-    Without `wait`, raise TableLocked naming the holder when another process has it.
+
+@contextlib.contextmanager
+def lock(folder: Path, *, wait: bool) -> Iterator[None]:
+    """Hold an exclusive lock of the operating system on a folder, which is made if missing.
+
+    A kill frees it. Without `wait`, raise TableLocked naming the holder when another process has
+    it.
     """
+    handle = _locked(folder, wait)
+    try:
+        # relative to the locked folder: another one may bear its name by the end
+        note = os.open(HOLDER, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666, dir_fd=handle)
+        with os.fdopen(note, "w") as file:
+            file.write(f"process {os.getpid()}")
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(HOLDER, dir_fd=handle)
+        os.close(handle)
+
+
+def _locked(folder: Path, wait: bool) -> int:
+    """Lock a folder; once more where another process removed it before the lock was had."""
     import fcntl
 
-    make_folder(path.parent)
-    with path.open("a+") as file:
+    while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise TableLocked(
-                f"{path.parent} is being written by {holder}.",
-                fix="Wait until it has finished, then run the command again.",
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}")
-        file.flush()
+            make_folder(folder)
+            handle = os.open(folder, os.O_RDONLY)
+        except (FileNotFoundError, FileExistsError):
+            if folder.is_file():
+                raise
+            continue  # its last holder removed it meanwhile
         try:
-            yield
-        finally:
-            file.truncate(0)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(handle).st_ino == folder.stat().st_ino:
+                    return handle
+        except BaseException as error:
+            os.close(handle)
+            if isinstance(error, BlockingIOError):
+                raise _taken(folder) from None
+            raise
+        os.close(handle)
+
+
+def _taken(folder: Path) -> TableLocked:
+    try:
+        holder = (folder / HOLDER).read_text()
+    except OSError:
+        holder = "another process"
+    return TableLocked(
+        f"{folder} is being written by {holder}.",
+        fix="Wait until it has finished, then run the command again.",
+    )

@@ -1,14 +1,16 @@
 """The README is true: its commands and its Python run, its links lead somewhere."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-REPO = __import__("pathlib").Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[1]
 README = (REPO / "README.md").read_text(encoding="utf-8")
 
 
@@ -35,6 +37,22 @@ def test_every_command_runs(place):
         words = [sys.executable, "-m", *shlex.split(line, comments=True)]
         done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.export
+def test_the_demo_prints_what_the_readme_shows(place):
+    """The demo's commands succeed and are those of the README, word for word."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    words = ["sh", "data/demo.sh"]
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(
+        words, cwd=place, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (shown,) = blocks("text")
+    commands = [line for line in shown.splitlines() if line.startswith("$ ")]
+    assert commands == [line for line in done.stdout.splitlines() if line.startswith("$ ")]
+    assert len(commands) == 13
 
 
 @pytest.mark.export

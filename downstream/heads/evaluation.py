@@ -7,32 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from downstream.datasets import load_dataset
+from downstream.datasets import LABEL, Dataset, Table, load_dataset, open_table
 from downstream.heads.head import Head
 from downstream.heads.linear import log_losses
-from featurize.table.reader import EmbeddingTable
+from downstream.heads.opening import open_head
+from featurize.errors import HeadError
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SHOWN = 3
+
 
 def evaluate(
-    head: Head,
-    table: EmbeddingTable,
+    head: Head | str | Path,
+    table: Table,
     *,
     label: str | None = None,
     labels_file: str | Path | None = None,
 ) -> Json:
-    """Measure a head on a table's labelled rows.
+    """Measure a head on a table's labelled rows; both may be given as their paths.
 
-    `label` defaults to the column the head was trained on. Returns label, classes, rows, metrics
-    (see `measure`), `per_class` and `unmatched`. Raises MismatchError where the table's vectors
-    come from another encoder.
+    `label` defaults to the column the head was trained on, with `labels_file` to `label`. Returns
+    label, classes, rows, metrics (see `measure`), `per_class`, `unmatched`, `incomplete` (the
+    table's last run had not come to its end) and `seen_in_training` (these are the very rows the
+    head was trained on). Raises MismatchError where the table's vectors come from another encoder,
+    HeadError where no row has a label that is a class of the head.
     """
+    head, table = open_head(head), open_table(table)
     head.require_space(table)
-    name = label or head.training_["label"]
-    data = load_dataset(table, label=name, labels_file=labels_file)
+    default = LABEL if labels_file is not None else head.training_["label"]
+    data = load_dataset(table, label=label or default, labels_file=labels_file)
+    _require_known(head, data)
     probabilities = head.predict_proba(data.X)
     classes = np.array(head.class_names, dtype=object)
     return {
@@ -42,6 +49,8 @@ def evaluate(
         "metrics": measure(classes, probabilities, data.y),
         "per_class": per_class(classes, probabilities, data.y),
         "unmatched": data.unmatched,
+        "incomplete": data.origin["incomplete"],
+        "seen_in_training": head.training_["rows_sha256"] == data.origin["rows_sha256"],
     }
 
 
@@ -52,21 +61,21 @@ def measure(
 
     A row whose label is none of `classes` is an error; `unknown_label_rows` counts them. Macro F1
     is over the labels that are true or predicted somewhere. Log loss is over the other
-    `log_loss_rows`. A measure of no rows is None.
+    `log_loss_rows`. `majority_accuracy` is what naming the most frequent label for every row would
+    give. A measure of no rows is None.
     """
-    from sklearn.metrics import f1_score
-
-    if not len(truth):
-        return {"accuracy": None, "macro_f1": None, "log_loss": None}
-    predicted = classes[probabilities.argmax(axis=1)]
     number = {name: position for position, name in enumerate(classes)}
     known = np.array([value in number for value in truth], dtype=bool)
     numbers = np.array([number[value] for value in truth[known]], dtype=np.intp)
     losses = log_losses(probabilities[known], numbers)
+    figures = per_class(classes, probabilities, truth)
+    met = [each for each in figures.values() if each["support"] or each["predicted"]]
+    correct = classes[probabilities.argmax(axis=1)] == truth
     return {
-        "accuracy": float((predicted == truth).mean()),
-        "macro_f1": float(f1_score(truth, predicted, average="macro", zero_division=0)),
-        "log_loss": float(losses.mean()) if len(losses) else None,
+        "accuracy": _mean(correct),
+        "majority_accuracy": _mean(truth == _most_frequent(truth)),
+        "macro_f1": _mean(np.array([each["f1"] for each in met])),
+        "log_loss": _mean(losses),
         "log_loss_rows": len(losses),
         "unknown_label_rows": int((~known).sum()),
     }
@@ -75,13 +84,47 @@ def measure(
 def per_class(
     classes: NDArray[Any], probabilities: NDArray[np.float64], truth: NDArray[np.object_]
 ) -> Json:
-    """Return precision, recall, F1 and number of true rows of every label, known or not."""
-    from sklearn.metrics import precision_recall_fscore_support
+    """Return precision, recall, F1 of every label, known or not, and how often it is what.
 
+    `support` is the number of rows with the label, `predicted` of those that were given it.
+    """
     predicted = classes[probabilities.argmax(axis=1)]
-    names = sorted({*classes, *truth})
-    figures = precision_recall_fscore_support(truth, predicted, labels=names, zero_division=0)
+    names = np.unique(np.concatenate([classes, truth]))
+    given, true = np.searchsorted(names, predicted), np.searchsorted(names, truth)
+    hits, givens, trues = (
+        np.bincount(numbers, minlength=len(names)) for numbers in (true[true == given], given, true)
+    )
     return {
-        name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
-        for name, p, r, f, n in zip(names, *figures, strict=True)
+        name: {
+            "precision": float(hit / max(1, times)),
+            "recall": float(hit / max(1, support)),
+            "f1": float(2 * hit / max(1, times + support)),
+            "support": int(support),
+            "predicted": int(times),
+        }
+        for name, hit, times, support in zip(names, hits, givens, trues, strict=True)
     }
+
+
+def _require_known(head: Head, data: Dataset) -> None:
+    found = set(data.y)
+    if found.isdisjoint(head.class_names):
+        raise HeadError(
+            f"No label of column {data.label!r} is a class of the head: the rows have "
+            f"{_examples(found)}; the head knows {_examples(set(head.class_names))}.",
+            fix="Name the column with the head's classes with --label.",
+        )
+
+
+def _examples(names: set[str]) -> str:
+    shown = ", ".join(repr(name) for name in sorted(names)[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def _most_frequent(truth: NDArray[np.object_]) -> Any:
+    names, counts = np.unique(truth, return_counts=True)
+    return names[counts.argmax()] if len(names) else None
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from downstream.datasets import Dataset, load_dataset
+from downstream.datasets import Dataset, Table, load_dataset, open_table
 from downstream.heads.linear import LogisticModel
 from downstream.heads.store import SavedHead, read_head, write_head
 from featurize.bundle import EncoderCard
@@ -44,24 +44,30 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
 
     def fit(
         self,
-        X: ArrayLike | EmbeddingTable,
+        X: ArrayLike | Table,
         y: ArrayLike | None = None,
         *,
         label: str | None = None,
         labels: str | Path | None = None,
     ) -> Self:
-        """Learn from vectors (n, d) and their classes (n,), or from an embedding table.
+        """Learn from vectors (n, d) and their classes (n,), or from an embedding table or its path.
 
         The classes of arrays keep their type; those of a table are strings. For a table, `label`
         names the label column and `labels` a file that holds it, see `datasets.load_dataset`.
         Raises ValueError for arrays and HeadError for a table that cannot be learned from.
         """
-        if isinstance(X, EmbeddingTable):
+        if isinstance(X, Table):
             if y is not None:
-                raise UsageError("fit() takes an embedding table without y: it has its labels.")
+                raise UsageError(
+                    "fit() takes an embedding table without y: it has its labels.",
+                    fix="Name their column with `label`, or give arrays: fit(X, y).",
+                )
             return self.fit_dataset(load_dataset(X, label=label, labels_file=labels))
         if label is not None or labels is not None:
-            raise UsageError("fit() takes `label` and `labels` with an embedding table only.")
+            raise UsageError(
+                "fit() takes `label` and `labels` with an embedding table only.",
+                fix="Give the classes of an array as y.",
+            )
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
         check_classification_targets(y)
         vectors, classes = np.asarray(X), np.asarray(y)
@@ -76,23 +82,45 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         self._learn(X, y, groups, encoder=data.encoder)
         self.training_ |= {
             "label": data.label,
-            "table_version": data.version,
             "unmatched": data.unmatched,
+            **data.origin,
         }
         return self
 
-    def predict(self, X: ArrayLike | EmbeddingTable) -> NDArray[Any]:
+    def predict(self, X: ArrayLike | Table) -> NDArray[Any]:
         """Return the most probable class of each row, (n,), of the type of `classes_`."""
         best = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
-    def predict_proba(self, X: ArrayLike | EmbeddingTable) -> NDArray[np.float64]:
+    def predict_proba(self, X: ArrayLike | Table) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k) float64, in the order of `classes_`.
 
-        Raises MismatchError where the table's vectors come from another encoder.
+        `X` are vectors (n, d), or an embedding table or its path. Raises MismatchError where the
+        table's vectors come from another encoder.
         """
         parts = [self.model_.probabilities(batch) for batch in self._batches(X)]
         return np.concatenate([np.empty((0, len(self.classes_))), *parts])
+
+    def score(
+        self,
+        X: ArrayLike | Table,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the accuracy on `X` and its classes `y`.
+
+        For a table without `y`, that on its rows with a label in the column of the training.
+        """
+        if y is None and isinstance(X, Table):
+            self.require_space(table := open_table(X))
+            data = load_dataset(table, label=self.training_["label"])
+            names = np.array(self.class_names, dtype=object)
+            correct = names[self.predict_proba(data.X).argmax(axis=1)] == data.y
+            weights = None if sample_weight is None else np.asarray(sample_weight)
+            return float(np.average(correct, weights=weights))
+        if y is None:
+            raise TypeError("score() needs y, the classes of the vectors.")
+        return float(super().score(X, y, sample_weight))
 
     @property
     def class_names(self) -> list[str]:
@@ -145,6 +173,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
             head.encoder_ = _encoder(facts["encoder"])
             head.metrics_ = facts["metrics"]
             head.training_ = {name: facts[name] for name in _TRAINING}
+            head.training_ |= {name: facts.get(name, old) for name, old in _UNRECORDED.items()}
             saved.check(head.model_.probabilities, (len(head.classes_), head.n_features_in_))
         except (KeyError, TypeError, ValueError) as error:
             raise HeadError(
@@ -168,8 +197,9 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         self.metrics_: Json = {}
         self.training_: Json = {
             "label": None,
-            "table_version": None,
             "unmatched": {},
+            "table_version": None,
+            **_UNRECORDED,
             "rows": len(y),
             "libraries": {
                 name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")
@@ -179,15 +209,18 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
 
     def _kind(self) -> type[LogisticModel]:
         if self.model not in MODELS:
-            raise UsageError(f"There is no model {self.model!r}; known are {', '.join(MODELS)}.")
+            raise UsageError(
+                f"There is no model {self.model!r}.", fix=f"Choose one of: {', '.join(MODELS)}."
+            )
         return MODELS[self.model]
 
-    def _batches(self, X: ArrayLike | EmbeddingTable) -> Iterator[NDArray[np.floating]]:
+    def _batches(self, X: ArrayLike | Table) -> Iterator[NDArray[np.floating]]:
         """Yield vectors in batches of a table's size, so that arrays and tables agree exactly."""
         check_is_fitted(self)
-        if isinstance(X, EmbeddingTable):
-            self.require_space(X)
-            for batch in X.iter_batches([EMBEDDING]):
+        if isinstance(X, Table):
+            table = open_table(X)
+            self.require_space(table)
+            for batch in table.iter_batches([EMBEDDING]):
                 yield vectors_of(batch)
             return
         vectors = np.asarray(validate_data(self, X, reset=False, dtype=[np.float32, np.float64]))
@@ -196,6 +229,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
 
 
 _TRAINING = ("label", "table_version", "unmatched", "rows", "libraries")
+_UNRECORDED: Json = {"incomplete": False, "rows_sha256": None}  # as earlier heads have it
 
 
 def _classes(values: list[Any], dtype: str) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -71,7 +72,8 @@ class LogisticModel:
         scaler = StandardScaler()
         scaled = scaler.fit_transform(vectors)
         regression = LogisticRegression(C=strength, tol=tolerance, max_iter=1000)
-        regression.fit(scaled, classes)
+        with warnings.catch_warnings(action="ignore"):  # of rare classes, of steps run out
+            regression.fit(scaled, classes)
         coef, intercept = regression.coef_, regression.intercept_
         if len(coef) == 1:
             coef = np.concatenate([np.zeros_like(coef), coef])

@@ -8,30 +8,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from downstream.datasets import Table, open_table
 from downstream.heads.head import Head
+from downstream.heads.opening import open_head
 from featurize import storage
 from featurize.errors import HeadError, UsageError
-from featurize.table.layout import EMBEDDING, METADATA_KEY
+from featurize.table.layout import EMBEDDING, METADATA_KEY, Layout
 from featurize.table.reader import EmbeddingTable, vectors_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
+SUFFIX = ".parquet"
+COLUMNS = ["id", "prediction", "confidence", "probabilities"]
 
 
-def predict_table(head: Head, table: EmbeddingTable, out: str | Path) -> int:
+def predict_table(head: Head | str | Path, table: Table, out: str | Path) -> int:
     """Write a prediction for each row of a table, in its order, and return their number.
 
-    Columns: `id`, `prediction` string, `confidence` float32 (the highest probability) and
-    `probabilities` list<float32>, in the order of the class names which the schema metadata states
-    under `featurize`. The file appears whole or not at all and replaces an older one. Raises
-    MismatchError where the table's vectors come from another encoder.
+    Head and table may be given as their paths. Columns: `id`, `prediction` string, `confidence`
+    float32 (the highest probability) and `probabilities` list<float32>. These come in the order of
+    the class names, ascending, which the schema metadata states under `featurize` as `classes`. The
+    file appears whole or not at all and replaces older predictions. Raises UsageError for a place
+    where it must not go, HeadError where another file is in the way, MismatchError where the
+    table's vectors come from another encoder.
     """
     import pyarrow.parquet as pq
 
+    head, table = open_head(head), open_table(table)
     head.require_space(table)
-    final = _free_place(Path(out).resolve(), table)
+    final = _free_place(Path(out).resolve())
     staged = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
     try:
         with pq.ParquetWriter(
@@ -41,7 +48,10 @@ def predict_table(head: Head, table: EmbeddingTable, out: str | Path) -> int:
                 file.write_batch(batch)
         rows: int = pq.read_metadata(staged).num_rows
         if rows != len(table):
-            raise HeadError(f"{out}: {len(table)} rows were expected, {rows} were written.")
+            raise HeadError(
+                f"{out}: {len(table)} rows were expected, {rows} were written.",
+                fix="`featurize verify` says whether the table is damaged.",
+            )
         storage.publish(staged, final)
     finally:
         storage.remove(staged)
@@ -74,20 +84,40 @@ def _schema(head: Head) -> pa.Schema:
         "classes": head.class_names,
         "encoder": head.encoder_.to_json() if head.encoder_ else None,
     }
-    fields = [
-        ("id", pa.string()),
-        ("prediction", pa.string()),
-        ("confidence", pa.float32()),
-        ("probabilities", pa.list_(pa.float32())),
-    ]
+    types = [pa.string(), pa.string(), pa.float32(), pa.list_(pa.float32())]
+    fields = list(zip(COLUMNS, types, strict=True))
     return pa.schema(fields, {METADATA_KEY: json.dumps(stamp, sort_keys=True).encode()})
 
 
-def _free_place(final: Path, table: EmbeddingTable) -> Path:
-    """Make the folder of the file, which must not lie in the table: readers take all it holds."""
-    if final.is_dir():
-        raise UsageError(f"--out {final} is a folder; predictions are written to a Parquet file.")
-    if final.is_relative_to(table.path.resolve()):
-        raise UsageError(f"--out {final} lies inside the table.", fix="Choose another place.")
+def _free_place(final: Path) -> Path:
+    """Make the folder of the file; refuse a place where it would hide or replace something."""
+    if final.suffix.lower() != SUFFIX:
+        raise UsageError(
+            f"--out {final}: predictions are written as Parquet.",
+            fix=f"Give the file a name that ends in {SUFFIX}.",
+        )
+    inside = next((folder for folder in final.parents if Layout.of(folder).log.is_dir()), None)
+    if inside is not None:
+        raise UsageError(
+            f"--out {final} lies inside the table {inside}, whose readers take all it holds.",
+            fix="Choose a place outside of every table.",
+        )
+    if final.exists() and not _is_ours(final):
+        raise HeadError(
+            f"{final} is in the way: no earlier run of `predict` has written it.",
+            fix="Choose another name, or remove it.",
+        )
     storage.make_folder(final.parent)
     return final
+
+
+def _is_ours(file: Path) -> bool:
+    """Say whether a file holds predictions."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(file) if file.is_file() else pa.schema([])
+    except (OSError, pa.ArrowException):
+        return False
+    return METADATA_KEY in (schema.metadata or {}) and schema.names == COLUMNS

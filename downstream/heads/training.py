@@ -6,18 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from downstream.datasets import Dataset, load_dataset
+from downstream.datasets import Dataset, Table, load_dataset
 from downstream.heads.evaluation import measure
 from downstream.heads.head import Head
 from downstream.heads.split import splits
-from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
 
 HOLD_OUT_FOLDS = 5
 
 
 def train(
-    table: EmbeddingTable,
+    table: Table,
     *,
     model: str = "logistic",
     label: str | None = None,
@@ -26,10 +25,11 @@ def train(
 ) -> Head:
     """Train a head on all labelled rows of a table, after measuring the method on a fifth of them.
 
-    The hold-out is stratified, and rows of one document or of equal content stay on one side.
-    `head.metrics_` holds accuracy, macro_f1, log_loss, `rows_train`, `rows_test`, and
-    `classes_unmeasured`, the number of classes that no held-out row has. The head is the one that
-    `Head(model, seed).fit(table)` gives. Raises HeadError where there is too little to learn from.
+    The table is given as such or as its path. The hold-out is stratified, and rows of one document
+    or of equal content stay on one side. `head.metrics_` holds what `measure` returns and
+    `rows_train`, `rows_test`, `classes_unmeasured`: the number of classes that no held-out row has.
+    The head is the one that `Head(model, seed).fit(table)` gives. Raises HeadError where there is
+    too little to learn from, see `Dataset.require_trainable`.
     """
     data = load_dataset(table, label=label, labels_file=labels_file)
     data.require_trainable()

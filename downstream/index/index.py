@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from downstream.artifact import Artifact
+from downstream.datasets import Table, open_table
 from downstream.index.origin import origin_of, staleness
 from downstream.index.vectors import KINDS, build_graph, normalised, read_graph, write_graph
 from featurize.bundle import EncoderCard
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 GRAPH, ROWS, VECTORS = "index.faiss", "rows.parquet", "vectors.npy"
 INDEX = Artifact("index", "index.json", (GRAPH, ROWS, VECTORS), IndexFileError)
-BLOCK = 256
+BLOCK = 256  # queries asked at once
+ASKED = 1 << 20  # hits asked for at once
+RESCORED = 1 << 22  # numbers of stored vectors, in float64, that are scored at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +60,17 @@ class VectorIndex:
         self.origin: Json = facts["origin"]
 
     @classmethod
-    def build(cls, table: EmbeddingTable, kind: str = "flat") -> Self:
-        """Index normalised copies of a table's vectors.
+    def build(cls, table: Table, kind: str = "flat") -> Self:
+        """Index normalised copies of the vectors of a table, given as such or as its path.
 
         `flat` compares a query with every row; `auto` chooses it. Raises IndexFileError for a table
         without rows, UsageError for an unknown kind.
         """
+        table = open_table(table)
         chosen = KINDS[0] if kind == "auto" else kind
         if chosen not in KINDS:
             known = ", ".join(("auto", *KINDS))
-            raise UsageError(f"There is no index of kind {kind!r}; known are {known}.")
+            raise UsageError(f"There is no index of kind {kind!r}.", fix=f"Choose one of: {known}.")
         if not len(table):
             raise IndexFileError(
                 f"{table.path} has no rows to index.", fix="Its rejects say why there are none."
@@ -93,12 +97,17 @@ class VectorIndex:
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise UsageError(f"-k expects a number of hits from 1 up, got {k!r}.")
-        queries = self._checked(vectors)
-        blocks = (queries[start : start + BLOCK] for start in range(0, len(queries), BLOCK))
-        return [hits for block in blocks for hits in self._nearest(block, min(k, len(self)))]
+        queries, k = self._checked(vectors), min(k, len(self))
+        size = min(BLOCK, max(1, ASKED // k))
+        blocks = (queries[start : start + size] for start in range(0, len(queries), size))
+        return [hits for block in blocks for hits in self._nearest(block, k)]
 
-    def search_table(self, queries: EmbeddingTable, k: int = 10) -> list[list[Hit]]:
-        """Search for each row of a table; raise MismatchError for another encoder's vectors."""
+    def search_table(self, queries: Table, k: int = 10) -> list[list[Hit]]:
+        """Search for each row of a table, given as such or as its path.
+
+        Raises MismatchError for another encoder's vectors.
+        """
+        queries = open_table(queries)
         self.encoder.require_same_space(queries.card, here="the index", there=str(queries.path))
         return self.search(queries.to_numpy(), k)
 
@@ -173,12 +182,24 @@ class VectorIndex:
 
     def _nearest(self, queries: NDArray[np.float32], k: int) -> Iterator[list[Hit]]:
         found = self.graph.search(queries, k)[1]
-        near = self.vectors[found].astype(np.float64)  # (n, k, dim)
-        cosines = np.clip(np.einsum("nkd,nd->nk", near, queries.astype(np.float64)), -1, 1)
-        for positions, scores in zip(found, cosines, strict=True):
+        for positions, scores in zip(found, self._cosines(queries, found), strict=True):
             order = np.lexsort((positions, -scores))
             order = order[positions[order] >= 0]  # faiss fills up with -1 what it did not find
             yield self._hits(positions[order], scores[order])
+
+    def _cosines(
+        self, queries: NDArray[np.float32], found: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the cosine of each query with the rows found for it, (n, k) float64."""
+        rows = found.ravel()
+        asked = np.repeat(np.arange(len(queries)), found.shape[1])
+        cosines = np.empty(len(rows))
+        size = max(1, RESCORED // self.encoder.dim)
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            near = self.vectors[rows[part]].astype(np.float64)
+            cosines[part] = np.einsum("pd,pd->p", near, queries[asked[part]].astype(np.float64))
+        return np.clip(cosines, -1, 1).reshape(found.shape)
 
     def _hits(self, positions: NDArray[np.int64], scores: NDArray[np.float64]) -> list[Hit]:
         rows = self.rows.take(positions).to_pylist()
@@ -187,7 +208,7 @@ class VectorIndex:
     def _require_consistent(self) -> None:
         """Raise ValueError unless vectors, rows, graph and card tell of the same rows."""
         expected = (self.rows.num_rows, self.encoder.dim)
-        if self.vectors.dtype != np.float32 or self.vectors.shape != expected:
+        if self.vectors.dtype != np.float32 or self.vectors.shape != expected or not len(self):
             raise ValueError(f"{VECTORS} is {self.vectors.dtype} {self.vectors.shape}")
         if (self.graph.ntotal, self.graph.d) != expected or self.facts["method"] not in KINDS:
             raise ValueError(f"{GRAPH} is no {self.facts['method']} index of {expected} vectors")

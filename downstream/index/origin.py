@@ -17,12 +17,14 @@ KEYS = ["id", "content_sha256"]
 
 
 def origin_of(table: EmbeddingTable) -> Json:
-    """Return what an index states about its table: path, version, state, and encoder bundle."""
+    """Return what an index states about its table: path, version, state, and how it was encoded."""
     return {
         "table": str(table.path.resolve()),
         "version": table.version,
         "state": _state(table),
+        "incomplete": not table.complete,
         "bundle": table.origin.get("bundle"),
+        "variant": table.origin.get("variant"),
     }
 
 

@@ -16,6 +16,7 @@ from featurize.config import Job
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 VerboseFlag = Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")]
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _COMMON = {"json": JsonFlag, "quiet": QuietFlag, "verbose": VerboseFlag}
 
 
@@ -30,16 +31,19 @@ def command(app: typer.Typer, name: str, work: Callable[..., Outcome]) -> None:
     job = next((parameter.name for parameter in own if hints[parameter.name] is Job), None)
 
     def call(*_: Any, **given: Any) -> int:
-        common = {flag: given.pop(flag) for flag in _COMMON}
-        if job is not None:
-            options = {option.name: given.pop(option.name) for option in fields(Job)}
-            options["rename"] = tuple(options["rename"] or ())
-            given[job] = Job(**options)
-        console = Console(**common)
-        return console.finish(work(console, **given))
+        console = Console(**{flag: given.pop(flag) for flag in _COMMON})
+
+        def outcome() -> Outcome:
+            if job is not None:
+                options = {option.name: given.pop(option.name) for option in fields(Job)}
+                options["rename"] = tuple(options["rename"] or ())
+                given[job] = Job(**options)
+            return work(console, **given)
+
+        return console.answer(outcome)
 
     parameters = [
-        *(p.replace(annotation=hints[p.name]) for p in own if p.name != job),
+        *(p.replace(annotation=hints[p.name], kind=_KEYWORD) for p in own if p.name != job),
         *(_job_parameters() if job is not None else ()),
         *(_flag(flag, kind) for flag, kind in _COMMON.items()),
     ]
@@ -51,8 +55,7 @@ def command(app: typer.Typer, name: str, work: Callable[..., Outcome]) -> None:
 
 
 def _flag(name: str, kind: Any) -> inspect.Parameter:
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, keyword, default=False, annotation=kind)
+    return inspect.Parameter(name, _KEYWORD, default=False, annotation=kind)
 
 
 def _job_parameters() -> list[inspect.Parameter]:
@@ -71,10 +74,9 @@ def _job_parameter(option: Field[Any]) -> inspect.Parameter:
     else:
         declared = typer.Option(flag, help=hints["help"], metavar=hints.get("metavar"))
     kind: Any = Annotated[_kind(option), declared]
-    keyword = inspect.Parameter.KEYWORD_ONLY
     if option.name == "rename":
-        return inspect.Parameter(option.name, keyword, default=None, annotation=kind)
-    return inspect.Parameter(option.name, keyword, default=default, annotation=kind)
+        return inspect.Parameter(option.name, _KEYWORD, default=None, annotation=kind)
+    return inspect.Parameter(option.name, _KEYWORD, default=default, annotation=kind)
 
 
 def _kind(option: Field[Any]) -> Any:

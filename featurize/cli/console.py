@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import base64
+import errno
 import json
+import math
 import sys
 import threading
 import time
 import traceback
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from featurize.errors import FeaturizeError
+from featurize.errors import FeaturizeError, FileError, Interrupted
 from featurize.types import Json, Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress as Bars
 
+EXIT_FAILED = 1
 _SECONDS_BETWEEN_LINES = 2.0
+_STEERING = {"Cc", "Cs", "Zl", "Zp"}
+_BIDIRECTIONAL = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command found: `data` for `--json`, `text` for people, and its exit code."""
+    """What a command found: `data` for `--json`, `text` for people, and its exit code.
+
+    An `essential` text is the command's very purpose, which `--quiet` does not silence.
+    """
 
     data: Json
     text: RenderableType
     code: int = 0
+    essential: bool = False
 
 
 class Console:
@@ -41,42 +53,62 @@ class Console:
         self._started: dict[str, float] = {}
         self._last = 0.0
 
-    def finish(self, outcome: Outcome) -> int:
-        """Print an outcome and return its exit code."""
-        self._stop()
-        if self._json:
-            _print_json(outcome.data)
-        elif not self._quiet:
-            from rich.console import Console as Terminal
-
-            is_text = isinstance(outcome.text, str)
-            Terminal().print(outcome.text, markup=False, highlight=False, soft_wrap=is_text)
-        return outcome.code
+    def answer(self, work: Callable[[], Outcome]) -> int:
+        """Do the work of a command and print what came of it; return its exit code."""
+        try:
+            return self._finish(work())
+        except FeaturizeError as error:
+            return self.fail(error)
+        except Interrupted as stop:
+            return self._report("interrupted", f"{stop}", "", stop.exit_code)
+        except BrokenPipeError:
+            sys.stderr.close()
+            return EXIT_FAILED
+        except OSError as error:
+            return self.fail(_refused(error))
+        except Exception as error:  # noqa: BLE001 - the last resort, so that --json always answers
+            return self._crash(error)
+        finally:
+            self._stop()
 
     def fail(self, error: FeaturizeError) -> int:
         """Print an error with what to do about it and return its exit code."""
+        if self._verbose:
+            self._stop()
+            traceback.print_exception(error, file=sys.stderr)
+        return self._report(error.kind, error.message, error.fix, error.exit_code)
+
+    def _finish(self, outcome: Outcome) -> int:
         self._stop()
         if self._json:
-            described = {"kind": error.kind, "message": error.message, "fix": error.fix}
-            _print_json({"error": described})
-        if self._verbose:
-            traceback.print_exception(error, file=sys.stderr)
-        self._write(f"error: {error}")
-        return error.exit_code
+            _print_json(outcome.data)
+        elif outcome.essential or not self._quiet:
+            from rich.console import Console as Terminal
 
-    def crash(self, error: Exception) -> int:
+            text = outcome.text
+            shown = printable(text, keep_lines=True) if isinstance(text, str) else text
+            is_text = isinstance(text, str)
+            Terminal().print(shown, markup=False, highlight=False, soft_wrap=is_text)
+        return outcome.code
+
+    def _crash(self, error: Exception) -> int:
         """Print an error nobody foresaw; the traceback belongs into a report."""
-        described = FeaturizeError(
-            f"{type(error).__name__}: {error}",
-            fix="This is a defect of featurize: please report it with the lines above.",
-        )
+        self._stop()
         traceback.print_exception(error, file=sys.stderr)
-        return self.fail(described)
+        fix = "This is a defect of featurize: please report it with the lines above."
+        return self._report("error", f"{type(error).__name__}: {error}", fix, EXIT_FAILED)
+
+    def _report(self, kind: str, message: str, fix: str, code: int) -> int:
+        self._stop()
+        if self._json:
+            _print_json({"error": {"kind": kind, "message": message, "fix": fix}})
+        self._write(printable("\n".join(filter(None, [f"error: {message}", fix])), keep_lines=True))
+        return code
 
     def say(self, text: str) -> None:
         """Write one sentence to stderr."""
         if not self._quiet:
-            self._write(text)
+            self._write(printable(text, keep_lines=True))
 
     def progress(self, progress: Progress) -> None:
         """Show how far a stage has come: a bar on a terminal, a line now and then elsewhere."""
@@ -98,6 +130,8 @@ class Console:
         names = {task.description: task.id for task in self._bars.tasks}
         task = names.get(progress.stage)
         if task is None:
+            for done in self._bars.tasks:
+                self._bars.update(done.id, total=done.completed)
             task = self._bars.add_task(progress.stage, total=progress.total)
         self._bars.update(task, completed=progress.done, total=progress.total)
 
@@ -139,7 +173,48 @@ def _line(progress: Progress, seconds: float) -> str:
     )
 
 
+def printable(text: str, *, keep_lines: bool = False) -> str:
+    """Return a text from the data without characters that steer a terminal.
+
+    Control characters and bidirectional overrides appear as their escapes; line breaks and tabs
+    stay where `keep_lines`.
+    """
+    kept = "\n\t" if keep_lines else ""
+
+    def shown(char: str) -> str:
+        steers = char in _BIDIRECTIONAL or unicodedata.category(char) in _STEERING
+        return char if char in kept or not steers else char.encode("unicode_escape").decode()
+
+    return text if text.isprintable() else "".join(shown(char) for char in text)
+
+
+def _refused(error: OSError) -> FileError:
+    """Say which file the system refused, and why."""
+    where = f"{error.filename}: " if error.filename else ""
+    fixes = {
+        errno.ENOSPC: "Free some room on the disk, or write elsewhere.",
+        errno.EROFS: "Write to another place.",
+        errno.EACCES: "Give yourself the permission, or choose another place.",
+    }
+    fix = fixes.get(error.errno or 0, "Check the path and try again.")
+    return FileError(f"{where}{error.strerror or error}.", fix=fix)
+
+
 def _print_json(data: Any) -> None:
-    text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
+    text = json.dumps(_plain(data), indent=2, ensure_ascii=False, default=_as_text)
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without the numbers that JSON has no spelling for; they become null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _as_text(value: Any) -> str:
+    """Spell a value that JSON has no type for; bytes as base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

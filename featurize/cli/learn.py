@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from featurize.cli.command import command
-from featurize.cli.console import Console, Outcome
+from featurize.cli.console import Console, Outcome, printable
 from featurize.types import Json
 
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
 HeadArgument = Annotated[Path, typer.Argument(help="The trained head.", show_default=False)]
-LabelOption = Annotated[
-    str | None, typer.Option(help="Column with the label.  [default: label]", metavar="C")
-]
 LabelsOption = Annotated[
     Path | None,
-    typer.Option(help="CSV or Parquet file with labels by id, instead of the table's own."),
+    typer.Option(
+        help="CSV, TSV or Parquet file with a column `id` and the label column, read instead of "
+        "the table's own labels."
+    ),
 ]
+INCOMPLETE = "The table is incomplete: the run that filled it stopped before its end."
+_SEEN = "These rows include those it was trained on: on others it will do worse."
 _WORST_SHOWN = 5
 
 
@@ -34,73 +38,106 @@ def train(
     _console: Console,
     table: TableArgument,
     out: Annotated[Path, typer.Option(help="The folder of the head.")],
-    label: LabelOption = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Column with the label; `label` if left out.", metavar="C"),
+    ] = None,
     labels: LabelsOption = None,
     model: Annotated[str, typer.Option(help="The method: logistic.")] = "logistic",
 ) -> Outcome:
     """Train a classifier head on a table and measure it on a hold-out."""
     from downstream import train as train_head
-    from featurize import open_table
 
-    head = train_head(open_table(table), model=model, label=label, labels_file=labels)
+    head = train_head(table, model=model, label=label, labels_file=labels)
     head.save(out)
     data = {"head": str(out), **head.describe()}
-    metrics = data["metrics"]
-    text = (
-        f"{out}: {data['model']} over {len(data['classes'])} classes of {data['label']!r}, "
-        f"trained on {data['rows']:,} rows\n"
-        f"On {metrics['rows_test']:,} of them held out: {_measures(metrics)}{_unmatched(data)}"
-    )
-    return Outcome(data, text)
+    metrics, classes = data["metrics"], data["classes"]
+    lines = [
+        f"{out}: {data['model']} over {len(classes):,} classes of {data['label']!r}, "
+        f"trained on {data['rows']:,} rows",
+        f"On {metrics['rows_test']:,} of them held out: {_measures(metrics)}",
+    ]
+    if count := metrics["classes_unmeasured"]:
+        lines.append(f"{count:,} of the classes had no row held out: they are not measured.")
+    return Outcome(data, "\n".join([*lines, *_lookalikes(classes), *_remarks(data)]))
 
 
 def evaluate(
     _console: Console,
     head: HeadArgument,
     table: TableArgument,
-    label: LabelOption = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the label; if left out, the one the head was trained on, with "
+            "--labels `label`.",
+            metavar="C",
+        ),
+    ] = None,
     labels: LabelsOption = None,
 ) -> Outcome:
     """Measure a head on labelled rows of a table."""
-    from downstream import Head
     from downstream import evaluate as measure
-    from featurize import open_table
 
-    data = measure(Head.load(head), open_table(table), label=label, labels_file=labels)
+    data = measure(head, table, label=label, labels_file=labels)
     worst = sorted(data["per_class"].items(), key=lambda item: item[1]["f1"])[:_WORST_SHOWN]
-    listed = ", ".join(f"{name} {figures['f1']:.2f}" for name, figures in worst)
-    text = (
-        f"{head} on {data['rows']:,} rows: {_measures(data['metrics'])}{_unmatched(data)}\n"
-        f"Lowest F1: {listed}"
-    )
-    return Outcome(data, text)
+    listed = ", ".join(f"{printable(name)} {figures['f1']:.2f}" for name, figures in worst)
+    lines = [
+        f"{head} on {data['rows']:,} rows: {_measures(data['metrics'])}",
+        f"Lowest F1: {listed}",
+    ]
+    if count := data["metrics"]["unknown_label_rows"]:
+        lines.append(f"{count:,} rows have labels the head never saw: they count as errors.")
+    if data["seen_in_training"]:
+        lines.append(_SEEN)
+    return Outcome(data, "\n".join([*lines, *_remarks(data)]))
 
 
 def predict(
     _console: Console,
     head: HeadArgument,
     table: TableArgument,
-    out: Annotated[Path, typer.Option(help="The Parquet file with the predictions.")],
+    out: Annotated[
+        Path, typer.Option(help="The .parquet file with the predictions; older ones are replaced.")
+    ],
 ) -> Outcome:
     """Predict a class with probabilities for every row of a table."""
     from downstream import Head, predict_table
     from featurize import open_table
 
-    loaded = Head.load(head)
-    rows = predict_table(loaded, open_table(table), out)
-    data = {"predictions": str(out), "rows": rows, "classes": loaded.class_names}
-    return Outcome(data, f"{out}: {rows:,} predictions over {len(loaded.class_names)} classes")
+    loaded, opened = Head.load(head), open_table(table)
+    rows = predict_table(loaded, opened, out)
+    data = {
+        "predictions": str(out),
+        "rows": rows,
+        "classes": loaded.class_names,
+        "incomplete": not opened.complete,
+    }
+    told = f"{out}: {rows:,} predictions over {len(loaded.class_names)} classes"
+    return Outcome(data, "\n".join([told, *_remarks(data)]))
 
 
 def _measures(metrics: Json) -> str:
     names = {"accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}
-    known = [(text, metrics[name]) for name, text in names.items() if metrics[name] is not None]
-    return ", ".join(f"{text} {value:.3f}" for text, value in known) or "nothing to measure"
+    known = {name: metrics[name] for name in names if metrics[name] is not None}
+    told = [f"{names[name]} {value:.3f}" for name, value in known.items()]
+    if "accuracy" in known:
+        told[0] += f" ({metrics['majority_accuracy']:.3f} by naming the most frequent class)"
+    return ", ".join(told) or "nothing to measure"
 
 
-def _unmatched(data: Json) -> str:
-    """Say which labels and rows did not meet; nothing where all did."""
-    counts = {key: count for key, count in data["unmatched"].items() if count}
-    if not counts:
-        return ""
-    return "\n" + ", ".join(f"{count:,} {key.replace('_', ' ')}" for key, count in counts.items())
+def _remarks(data: Json) -> list[str]:
+    """Say which labels and rows did not meet, and that the table is incomplete."""
+    unmatched = data.get("unmatched", {}).items()
+    counts = [f"{count:,} {key.replace('_', ' ')}" for key, count in unmatched if count]
+    told = [", ".join(counts)] if counts else []
+    return [*told, INCOMPLETE] if data["incomplete"] else told
+
+
+def _lookalikes(classes: Iterable[str]) -> list[str]:
+    """Name classes that differ by nothing but the white space around them."""
+    alike = defaultdict(list)
+    for name in classes:
+        alike[name.strip()].append(repr(name))
+    groups = [" and ".join(names) for names in alike.values() if len(names) > 1]
+    return [f"Classes that differ only by white space: {'; '.join(groups)}."] if groups else []

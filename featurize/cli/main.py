@@ -13,13 +13,10 @@ import typer
 from featurize import __version__
 from featurize.cli import doctor, examine, extract, find, learn
 from featurize.cli.console import Console
-from featurize.errors import FeaturizeError, Interrupted, UsageError
-
-EXIT_FAILED = 1
+from featurize.errors import Interrupted, UsageError
 
 app = typer.Typer(
     name="featurize",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Turn raw text and images into Parquet embedding tables, classifiers and search indexes.",
@@ -36,21 +33,15 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; return its exit code."""
-    console = Console(json="--json" in arguments, verbose="-v" in arguments)
+    """Run one command, which prints its own outcome; return its exit code."""
+    words = list(arguments) or ["--help"]
     try:
-        code = app(args=list(arguments), prog_name="featurize", standalone_mode=False)
-    except FeaturizeError as error:
-        return console.fail(error)
+        code = app(args=words, prog_name="featurize", standalone_mode=False)
     except typer.TyperException as error:
+        console = Console(json="--json" in words)
         return console.fail(UsageError(error.format_message(), fix="See `featurize --help`."))
-    except typer.Abort:
-        return console.fail(Interrupted(signal.SIGINT))
-    except BrokenPipeError:
-        sys.stderr.close()
-        return EXIT_FAILED
-    except Exception as error:  # noqa: BLE001 - the last resort, so that --json always answers
-        return console.crash(error)
+    except Interrupted as stop:
+        return stop.exit_code
     return code if isinstance(code, int) else 0
 
 

@@ -43,11 +43,11 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What a chunk became: `reasons` counts its rejects, `encoded` the contents encoded."""
+    """What a chunk became: `reasons` counts its rejects, `encoded` are the digests encoded."""
 
     rows: pa.Table
     rejects: pa.Table
-    encoded: int
+    encoded: list[str]
     truncated: int
     reasons: Counter[str]
 
@@ -217,7 +217,7 @@ def _result(work: _Work, listed: pa.Table, schema: pa.Schema) -> ChunkResult:
     return ChunkResult(
         rows=pa.Table.from_arrays(columns, schema=schema),
         rejects=pa.Table.from_arrays(rejects, schema=reject_schema()),
-        encoded=len(work.encoded),
+        encoded=list(work.encoded),
         truncated=sum(bool((work.columns[place] or {}).get("truncated")) for place in kept),
         reasons=Counter(str(reason) for reason, _ in work.rejected.values()),
     )

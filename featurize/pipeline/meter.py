@@ -20,9 +20,13 @@ class Meter:
     def advance(self, count: int) -> None:
         """Count inputs that were just encoded."""
         with self._lock:
-            self._done = min(self._done + count, self._total)
-            self._report(Progress("embed", self._done, self._total))
+            self._show(self._done + count)
 
     def reach(self, done: int) -> None:
         """Report that this many inputs are done, duplicates and rejects included."""
-        self.advance(max(0, done - self._done))
+        with self._lock:
+            self._show(max(done, self._done))
+
+    def _show(self, done: int) -> None:
+        self._done = min(done, self._total)
+        self._report(Progress("embed", self._done, self._total))

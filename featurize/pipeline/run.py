@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from featurize.config import Job, allowed_rejects
 from featurize.encoder import Encoder
 from featurize.errors import TooManyRejects
-from featurize.pipeline.chunk import ChunkResult, Extraction, plan_chunks, run_chunk
+from featurize.pipeline.chunk import Extraction, plan_chunks, run_chunk
 from featurize.pipeline.meter import Meter
 from featurize.sources import Listing, Source
 from featurize.table.layout import RowColumns
@@ -29,14 +29,30 @@ _CHUNKS_IN_FLIGHT = 2
 LISTING = "listing.arrow"
 
 
+@dataclass(frozen=True, slots=True)
+class _StagedChunk:
+    """A finished chunk: the files that hold it, and what is counted of it."""
+
+    data: StagedPart | None
+    rejects: StagedPart | None
+    rows: int
+    truncated: int
+    reasons: Counter[str]
+    encoded: list[str]
+
+    @property
+    def inputs(self) -> int:
+        return self.rows + self.reasons.total()
+
+
 @dataclass(slots=True)
 class _Totals:
-    """What the committed chunks amount to."""
+    """What the committed chunks amount to; 64 bits of a digest tell contents apart."""
 
     rows: int = 0
-    encoded: int = 0
     truncated: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    encoded: set[int] = field(default_factory=set)
 
     @property
     def rejected(self) -> int:
@@ -46,28 +62,14 @@ class _Totals:
     def inputs(self) -> int:
         return self.rows + self.rejected
 
-    def add(self, result: ChunkResult) -> None:
-        self.rows += result.rows.num_rows
-        self.encoded += result.encoded
-        self.truncated += result.truncated
-        self.reasons.update(result.reasons)
-
-
-@dataclass(frozen=True, slots=True)
-class _StagedChunk:
-    """A finished chunk and the files that hold it."""
-
-    result: ChunkResult
-    data: StagedPart | None
-    rejects: StagedPart | None
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return {
-            "inputs": self.result.rows.num_rows + self.result.rejects.num_rows,
-            "encoded": self.result.encoded,
-            "truncated": self.result.truncated,
-        }
+    def add(self, chunk: _StagedChunk) -> int:
+        """Count a chunk; return how many of its contents no earlier chunk had."""
+        before = len(self.encoded)
+        self.encoded.update(int(digest[:16], 16) for digest in chunk.encoded)
+        self.rows += chunk.rows
+        self.truncated += chunk.truncated
+        self.reasons.update(chunk.reasons)
+        return len(self.encoded) - before
 
 
 def embed_source(
@@ -90,6 +92,7 @@ def embed_source(
         try:
             for note in source.notes:
                 reporter.say(note)
+            writer.origin["ignored"] = dict(source.ignored)
             extraction = Extraction(source, encoder, _schema(job, source, encoder))
             totals = _run(job, listing, extraction, writer, Meter(len(listing), reporter.progress))
         finally:
@@ -107,7 +110,7 @@ def embed_source(
         deleted=0,
         rejected=totals.rejected,
         ignored=sum(source.ignored.values()),
-        encoded=totals.encoded,
+        encoded=len(totals.encoded),
         seconds=round(time.monotonic() - started, 3),
         truncated=totals.truncated,
         reasons=dict(sorted(totals.reasons.items())),
@@ -150,6 +153,7 @@ def _origin(source: Source, encoder: Encoder, bundle: str) -> Json:
         "fingerprint": encoder.fingerprint,
         "bundle": bundle,
         "variant": encoder.variant,
+        "ignored": {},
     }
 
 
@@ -165,14 +169,17 @@ def _run(
 ) -> _Totals:
     """Run all chunks and commit them in order."""
     limit = allowed_rejects(job.max_rejects, len(listing))
+    _check_rejects(listing.rejected_count, limit, "Nothing was written.")
     totals = _Totals()
     metered = replace(extraction, on_encoded=meter.advance)
     with contextlib.closing(_staged_chunks(listing, metered, writer)) as chunks:
-        for staged in chunks:
-            writer.commit(staged.data, staged.rejects, staged.counts)
-            totals.add(staged.result)
+        for chunk in chunks:
+            encoded = totals.add(chunk)
+            counts = {"inputs": chunk.inputs, "encoded": encoded, "truncated": chunk.truncated}
+            complete = totals.inputs == len(listing)
+            writer.commit(chunk.data, chunk.rejects, counts, complete=complete)
             meter.reach(totals.inputs)
-            _check_rejects(totals, limit)
+            _check_rejects(totals.rejected, limit, f"What was committed stays in {job.out}.")
     return totals
 
 
@@ -185,9 +192,12 @@ def _staged_chunks(
         result = run_chunk(listing.slice(chunk.start, chunk.stop), extraction, workers)
         wanted = result.rows.num_rows > 0 or chunk.start == 0  # a table has at least one part
         return _StagedChunk(
-            result,
             data=writer.stage(result.rows) if wanted else None,
             rejects=writer.stage(result.rejects) if result.rejects.num_rows else None,
+            rows=result.rows.num_rows,
+            truncated=result.truncated,
+            reasons=result.reasons,
+            encoded=result.encoded,
         )
 
     encoder = extraction.encoder
@@ -206,11 +216,9 @@ def _staged_chunks(
         chunks.shutdown(wait=True, cancel_futures=True)
 
 
-def _check_rejects(totals: _Totals, limit: int | None) -> None:
-    if limit is not None and totals.rejected > limit:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in totals.reasons.most_common())
+def _check_rejects(rejected: int, limit: int | None, left: str) -> None:
+    if limit is not None and rejected > limit:
         raise TooManyRejects(
-            f"{totals.rejected} inputs were rejected ({reasons}); --max-rejects allows {limit}. "
-            "The run stopped; what was committed stays.",
-            fix="`featurize inspect TABLE` shows the rejects. Mend the inputs or raise the limit.",
+            f"{rejected} inputs are rejected, --max-rejects allows {limit}: stopped. {left}",
+            fix="Without --max-rejects, `featurize inspect` on the table lists them with reasons.",
         )

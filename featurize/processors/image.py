@@ -1,9 +1,12 @@
-"""Image files to pixel arrays, with numpy and Pillow alone."""
+"""Image files to the pixel arrays of an encoder, with numpy and Pillow alone."""
 
 from __future__ import annotations
 
 import io
 import json
+import logging
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,23 +15,25 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from featurize.errors import BundleError, InputRejected
+from featurize.processors.decoding import decode, plain
 from featurize.types import Json, RejectReason, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-MAX_PIXELS = 50_000_000
-_WHITE = (255, 255, 255, 255)
+_RESAMPLES = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+_MAX_SIDE = 4096
+_MAX_ASPECT = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How pixels reach the encoder: resize, centre crop, `(value - mean) / std`, RGB, NCHW.
 
-    `shorter_side` and `crop` are pixels; `max_aspect` bounds the resized strip: an image longer
-    than that is first cropped to its middle. Transparent pixels are laid on white.
+    `shorter_side` and `crop` are pixels, 1 <= crop <= shorter_side <= 4096; `max_aspect`, 1 to 64,
+    bounds the resized strip: an image longer than that is first cropped to its middle. Transparent
+    pixels are laid on white. Raises ValueError for values out of range.
     """
 
     shorter_side: int
@@ -38,9 +43,27 @@ class Preprocessing:
     std: float
     max_aspect: int = 8
 
+    def __post_init__(self) -> None:
+        """Refuse what would cost unbounded memory, or give no number."""
+        for name, value, most in (
+            ("shorter_side", self.shorter_side, _MAX_SIDE),
+            ("crop", self.crop, self.shorter_side),
+            ("max_aspect", self.max_aspect, _MAX_ASPECT),
+        ):
+            if type(value) is not int or not 1 <= value <= most:
+                raise ValueError(f"{name} is {value!r}, expected an integer from 1 to {most}")
+        if self.resample not in _RESAMPLES:
+            known = ", ".join(_RESAMPLES)
+            raise ValueError(f"resample is {self.resample!r}, expected one of {known}")
+        for name, number in (("mean", self.mean), ("std", self.std)):
+            if type(number) not in {int, float} or not math.isfinite(number):
+                raise ValueError(f"{name} is {number!r}, expected a finite number")
+        if self.std <= 0:
+            raise ValueError(f"std is {self.std!r}, expected more than 0")
+
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a bundle's `preprocess.json`."""
+        """Read a bundle's `preprocess.json`; raise BundleError where it says nothing usable."""
         try:
             return cls(**json.loads(path.read_bytes()))
         except (TypeError, ValueError) as error:
@@ -57,6 +80,10 @@ class ImageProcessor:
     Features: `pixels` (3, crop, crop) uint8; normalised when a batch is stacked. Columns: `width`
     and `height` in pixels after EXIF rotation. Images of over 50 megapixels are rejected before
     they are decoded.
+
+    Making one silences Pillow's warnings in this process: they tell of limits that are not ours and
+    of damaged metadata, in the midst of the progress of thousands of images. It is done here, once,
+    because filters cannot be set per thread. What Pillow logs still reaches who listens for it.
     """
 
     columns = {"width": "int32", "height": "int32"}  # noqa: RUF012
@@ -67,9 +94,14 @@ class ImageProcessor:
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self._rules = preprocessing
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        _silence(logging.getLogger("PIL"))
 
     def admit(self, value: Any) -> str | bytes:
-        """Return the bytes of an image file given as path, bytes or PIL image."""
+        """Return the bytes of an image file given as path, bytes or PIL image.
+
+        Raises InputRejected for a PIL image that its file could not be taken for either.
+        """
         from PIL import Image
 
         if isinstance(value, bytes):
@@ -77,9 +109,7 @@ class ImageProcessor:
         if isinstance(value, str | Path):
             return Path(value).read_bytes()
         if isinstance(value, Image.Image):
-            buffer = io.BytesIO()
-            value.save(buffer, "PNG" if value.mode not in {"CMYK", "F"} else "TIFF")
-            return buffer.getvalue()
+            return _as_png(value)
         raise TypeError(f"Expected a path, bytes or PIL image, got {type(value).__name__}.")
 
     def restore(self, data: bytes) -> str | bytes:
@@ -108,29 +138,7 @@ class ImageProcessor:
             return rejection
         except MemoryError:
             return InputRejected(RejectReason.TOO_LARGE, "decoding needs more memory than there is")
-        except Exception as error:  # noqa: BLE001 - decoders raise anything on damaged files
-            return InputRejected(RejectReason.UNDECODABLE, f"{type(error).__name__}: {error}")
         return Sample(features={"pixels": pixels}, cost=1, columns=columns)
-
-
-def decode(data: bytes) -> Image:
-    """Decode an image file to RGB: first frame, upright, transparency on white.
-
-    Raises InputRejected before decoding where the header is foreign or over 50 megapixels.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputRejected(RejectReason.TOO_LARGE, str(error)) from error
-    except UnidentifiedImageError as error:
-        detail = f"no {', '.join(FORMATS)} file"
-        raise InputRejected(RejectReason.UNDECODABLE, detail) from error
-    if image.width * image.height > MAX_PIXELS:
-        detail = f"{image.width} x {image.height} pixels; {MAX_PIXELS:,} are allowed"
-        raise InputRejected(RejectReason.TOO_LARGE, detail)
-    return _opaque(_upright(_eight_bits(image)))
 
 
 def fit(image: Image, rules: Preprocessing) -> NDArray[np.uint8]:
@@ -157,34 +165,18 @@ def _central_strip(image: Image, max_aspect: int) -> Image:
     return image.crop((left, top, width - left, height - top))
 
 
-def _eight_bits(image: Image) -> Image:
-    """Scale 16-bit grey levels to 8 bits; Pillow's own conversion clips them to white."""
-    from PIL import Image as Pillow
-
-    if not image.mode.startswith("I"):
-        return image
-    levels = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
-    grey = Pillow.fromarray(levels.astype(np.uint8))
-    grey.info["exif"] = image.info.get("exif", b"")
-    return grey
-
-
-def _upright(image: Image) -> Image:
-    """Turn an image as its EXIF orientation says; damaged EXIF data are passed over."""
-    from PIL import ImageOps
-
+def _as_png(image: Image) -> bytes:
+    """Return an image as a file; what no PNG can carry, orientation and rare modes, is applied."""
+    buffer = io.BytesIO()
     try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - the pixels may be sound; loading them decides
-        return image
+        plain(image).save(buffer, "PNG", compress_level=1)
+    except OSError as error:  # opened, but not decoded before
+        detail = f"the image cannot be decoded: {error}"
+        raise InputRejected(RejectReason.UNDECODABLE, detail) from error
+    return buffer.getvalue()
 
 
-def _opaque(image: Image) -> Image:
-    """Convert to RGB, laying transparent pixels on white."""
-    from PIL import Image as Pillow
-
-    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        image = image.convert("RGBA")
-        ground = Pillow.new("RGBA", image.size, _WHITE)
-        image = Pillow.alpha_composite(ground, image)
-    return image.convert("RGB")
+def _silence(logger: logging.Logger) -> None:
+    """Keep a logger nobody listens to from writing to standard error."""
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +29,13 @@ class OnnxRuntime:
     name = RuntimeName.ONNXRUNTIME
     precision = Precision.FP32
 
-    def __init__(self, graph: Path, device: str) -> None:
+    def __init__(self, graph: bytes, device: str, remark: str = "") -> None:
         self.device = device
+        self.remark = remark
         self.workers = cpu_cores() if device == "cpu" else 2
         self.scale = 1 if device == "cpu" else 32
         self._session = _session(graph, device)
+        self.library = _library()
 
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         """Run one batch; return vectors (n, dim) float32."""
@@ -40,7 +43,13 @@ class OnnxRuntime:
         return np.asarray(vectors, dtype=np.float32)
 
 
-def _session(graph: Path, device: str) -> onnxruntime.InferenceSession:
+def _library() -> str:
+    import onnxruntime
+
+    return f"onnxruntime {onnxruntime.__version__}"
+
+
+def _session(graph: bytes, device: str) -> onnxruntime.InferenceSession:
     """Open a session on exactly the device that was asked for."""
     import onnxruntime
 
@@ -51,7 +60,8 @@ def _session(graph: Path, device: str) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if device == "cpu":
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    onnxruntime.preload_dlls()
+    with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find
+        onnxruntime.preload_dlls()
     cuda = {
         "device_id": device.partition(":")[2],
         "use_tf32": "0",
@@ -61,7 +71,7 @@ def _session(graph: Path, device: str) -> onnxruntime.InferenceSession:
     session = onnxruntime.InferenceSession(graph, options, providers=providers)
     if "CUDAExecutionProvider" not in session.get_providers():
         raise RuntimeUnavailable(
-            f"{device} was asked for, but onnxruntime could not load its CUDA provider.",
+            f"onnxruntime could not load its CUDA provider for {device}.",
             fix="Install the CUDA libraries with: pip install 'featurize[cuda]'; "
             "`featurize doctor` names what is missing.",
         )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from featurize.config import Precision, RuntimeName
-from featurize.errors import MissingExtra
 from featurize.runtimes.devices import cpu_cores
 
 if TYPE_CHECKING:
@@ -26,11 +24,14 @@ class OpenVino:
     device = "cpu"
     scale = 1
 
-    def __init__(self, graph: Path, precision: Precision) -> None:
+    remark = ""
+
+    def __init__(self, graph: bytes, precision: Precision) -> None:
         self.precision = precision
         self.workers = cpu_cores()
         self._model = _compile(graph, precision, self.workers)
         self._own = threading.local()
+        self.library = _library()
 
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         """Run one batch; return vectors (n, dim) float32."""
@@ -40,12 +41,16 @@ class OpenVino:
         return np.array(self._own.request.get_output_tensor(0).data, dtype=np.float32)
 
 
-def _compile(graph: Path, precision: Precision, streams: int) -> openvino.CompiledModel:
+def _library() -> str:
+    import openvino
+
+    return f"openvino {openvino.__version__}"
+
+
+def _compile(graph: bytes, precision: Precision, streams: int) -> openvino.CompiledModel:
     """Compile the graph for the CPU with one thread a stream."""
-    try:
-        import openvino
-    except ImportError:
-        raise MissingExtra("The OpenVINO runtime", "openvino") from None
+    import openvino
+
     core = openvino.Core()
     properties = {
         "INFERENCE_PRECISION_HINT": _ELEMENT[precision],
@@ -53,4 +58,4 @@ def _compile(graph: Path, precision: Precision, streams: int) -> openvino.Compil
         "NUM_STREAMS": str(streams),
         "INFERENCE_NUM_THREADS": str(streams),
     }
-    return core.compile_model(core.read_model(graph), "CPU", properties)
+    return core.compile_model(core.read_model(graph, b""), "CPU", properties)

@@ -153,11 +153,14 @@ def _refuse_unclear_names(names: Sequence[str], where: str) -> None:
     if "" in names:
         position = names.index("") + 1
         raise UsageError(f"Column {position} of {where} has no name.", fix="Give it one.")
-    for name, count in Counter(names).items():
-        if count > 1:
+    place_of: dict[str, int] = {}
+    for place, name in enumerate(names, 1):
+        if name in place_of:
             raise UsageError(
-                f"{where} has two columns named {name!r}.", fix="Give each a name of its own."
+                f"Columns {place_of[name]} and {place} of {where} are both named {name!r}.",
+                fix="Give each a name of its own.",
             )
+        place_of[name] = place
 
 
 def _refuse_two_parts(flags: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # The module's own bound on a field would fail whole files; lines and records have bounds of ours.
 csv.field_size_limit((1 << 31) - 1)
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(slots=True)
@@ -42,6 +43,10 @@ class _Rows:
         self.lines.append(line)
         self.size += size
 
+    def undecoded(self) -> int:
+        """Return how many of the records are not in the encoding of the file."""
+        return sum(found.reason is RejectReason.BAD_UTF8 for found in self.problems.values())
+
     def full(self) -> bool:
         """Tell whether the batch has reached a bound."""
         return len(self.values) >= BATCH_ROWS or self.size >= BATCH_BYTES
@@ -50,18 +55,22 @@ class _Rows:
 class DelimitedFile:
     """A CSV or TSV file, possibly .gz, with a header.
 
-    Every value is the exact string of the file. Raises UsageError for an unknown encoding or
-    delimiter, SourceError for a file without a readable header.
+    Every value is the exact string of the file; a column without a name is called `column_N`, N
+    its place from 1. `notes` are sentences for the user, complete once `records` is exhausted.
+    Raises UsageError for an unknown encoding or delimiter, SourceError for a file without a
+    readable header.
     """
 
     def __init__(self, path: Path, *, encoding: str, delimiter: str) -> None:
         _check_options(encoding, delimiter)
         self.path = path
         # A byte order mark belongs to no column name.
-        self._encoding = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+        self._codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+        self._encoding = encoding
         self._delimiter = delimiter
         self._read = 0
-        self.names = self._header()
+        self.notes: list[str] = []
+        self.names = self._named(self._header())
 
     def types(self) -> dict[str, pa.DataType]:
         """Return the type of every column."""
@@ -71,16 +80,23 @@ class DelimitedFile:
 
     def records(self) -> Iterator[Records]:
         """Yield all records after the header; raise SourceError where the file is damaged."""
-        self._read = 0
+        self._read = undecoded = 0
         batch = _Rows()
         for row, lines in self._rows(skip_header=True):
             self._read += 1
             batch.add(self._checked(row, lines), lines.first, lines.size)
             if batch.full():
                 yield self._columns(batch)
+                undecoded += batch.undecoded()
                 batch = _Rows()
         if batch.values:
             yield self._columns(batch)
+            undecoded += batch.undecoded()
+        if 2 * undecoded > self._read:
+            self.notes.append(
+                f"{undecoded} of {self._read} records of {self.path.name} are not "
+                f"{self._encoding}: if the file has another encoding, name it: --encoding cp1252."
+            )
 
     def _header(self) -> list[str]:
         """Read the names of the columns."""
@@ -88,13 +104,36 @@ class DelimitedFile:
         if row is None:
             raise SourceError(f"No input found: {self.path.name} is empty.")
         if isinstance(row, InputRejected):
-            raise SourceError(f"{self.path.name} has no readable header: {row.detail}.")
-        if not "".join(row).isascii() and _bad_byte("".join(row)) is not None:
             raise SourceError(
-                f"The header of {self.path.name} is not {self._encoding}.",
-                fix="Name the encoding of the file: --encoding NAME",
+                f"{self.path.name} has no readable header: {row.detail}.",
+                fix="If another delimiter splits its fields, name it: --delimiter ';'",
+            )
+        start = "".join(row)
+        if not start.isascii() and _bad_byte(start) is not None:
+            utf16 = start.startswith(("\udcff\udcfe", "\udcfe\udcff"))
+            raise SourceError(
+                f"The header of {self.path.name} is not {self._encoding}"
+                + (", it begins as UTF-16 does." if utf16 else "."),
+                fix=f"Name the encoding of the file: --encoding {'utf-16' if utf16 else 'cp1252'}",
             )
         return row
+
+    def _named(self, header: list[str]) -> list[str]:
+        """Give each column without a name one, as the index of a data frame has none."""
+        names = [name or f"column_{place}" for place, name in enumerate(header, 1)]
+        self.notes += [
+            f"Column {place} of {self.path.name} has no name and is called column_{place}."
+            for place, name in enumerate(header, 1)
+            if not name
+        ]
+        return names
+
+    def other_delimiter(self) -> str | None:
+        """Return the delimiter that the only column of the header seems to be joined by."""
+        if len(self.names) > 1:
+            return None
+        others = (mark for mark in _DELIMITERS if mark != self._delimiter)
+        return next((mark for mark in others if mark in self.names[0]), None)
 
     def _rows(
         self, *, skip_header: bool
@@ -102,7 +141,7 @@ class DelimitedFile:
         """Yield every record that is not blank, with the lines as they stand after it."""
         with naming_damage(self.path.name, lambda: self._read), open_binary(self.path) as binary:
             text = io.TextIOWrapper(
-                binary, encoding=self._encoding, errors="surrogateescape", newline=""
+                binary, encoding=self._codec, errors="surrogateescape", newline=""
             )
             lines = RecordLines(text)
             rows = _parsed(lines, self._delimiter)
@@ -149,7 +188,7 @@ class DelimitedFile:
                 continue
             problem = InputRejected(
                 RejectReason.BAD_UTF8,
-                f"column {name!r}: byte 0x{bad:02x} is not {self._encoding.removesuffix('-sig')} "
+                f"column {name!r}: byte 0x{bad:02x} is not {self._encoding} "
                 f"(line {batch.lines[position]})",
             )
             batch.problems.setdefault(position, problem)

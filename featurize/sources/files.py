@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ SUFFIXES = {
     Modality.IMAGE: frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}),
 }
 MAX_BYTES = 256 << 20
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 # A named pipe swapped in for a file must not block, a link must not lead elsewhere.
 _SAFELY = (
@@ -40,6 +42,27 @@ class Files:
         """
         if not text:
             raise InputRejected(RejectReason.MISSING_VALUE, "no path is given")
+        if _URL.match(text):
+            raise InputRejected(RejectReason.UNSUPPORTED, "URLs are not fetched")
+        # An absolute path would say where on this machine the folder lies.
+        shown = Path(text).name if Path(text).is_absolute() else text
+        try:
+            return self._located(text)
+        except InputRejected as problem:
+            raise InputRejected(problem.reason, f"{shown:.200}: {problem.detail}") from None
+
+    def load(self, path: str) -> str | bytes:
+        """Return the text, or the bytes of the image, of a file below the root.
+
+        Raises InputRejected.
+        """
+        data = read_bytes(self.root / path)
+        if self.modality is Modality.IMAGE:
+            return data
+        return decode_text(data)
+
+    def _located(self, text: str) -> tuple[str, int]:
+        """Resolve a path and look at its file; raise InputRejected."""
         try:
             real = (self.root / text).resolve()
             if not real.is_relative_to(self.root):
@@ -57,16 +80,6 @@ class Files:
         except (ValueError, RuntimeError, OSError):
             # A NUL, a ring of links, a name beyond the limits or one that is not UTF-8.
             raise InputRejected(RejectReason.UNREADABLE, "the path names no file") from None
-
-    def load(self, path: str) -> str | bytes:
-        """Return the text, or the bytes of the image, of a file below the root.
-
-        Raises InputRejected.
-        """
-        data = read_bytes(self.root / path)
-        if self.modality is Modality.IMAGE:
-            return data
-        return decode_text(data)
 
 
 def suffix_of(name: str) -> str:
@@ -118,6 +131,8 @@ def check_size(size: int) -> None:
 def decode_text(data: bytes) -> str:
     """Return UTF-8 bytes as text, without a byte order mark; raise InputRejected."""
     mark = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputRejected(RejectReason.BAD_UTF8, "UTF-16, by its first two bytes, not UTF-8")
     try:
         text = data[mark:].decode()
     except UnicodeDecodeError as error:

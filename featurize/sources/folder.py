@@ -48,11 +48,13 @@ class FolderSource:
         self._leave_out = Path(job.out).resolve()
         self._files = Files(self.root, self.modality)
         self._metadata = metadata
+        self._metadata_files = frozenset(metadata.files.values())
         self._label_from = job.label_from
-        if job.label_from is None and survey.depths[self.modality] == {1}:
+        depths = survey.depths[self.modality]
+        if job.label_from is None and depths == {1}:
             self._label_from = LabelFrom.PARENT
-            if metadata.labels is None:
-                self.notes.append("The name of each file's folder is taken as its label.")
+        if job.label_from is None and metadata.labels is None and depths != {0}:
+            self.notes.append(_note_on_labels(depths))
 
     def scan(self) -> Iterator[pa.RecordBatch]:
         """Yield all files in the order of a walk, then what metadata says of files not there."""
@@ -90,7 +92,7 @@ class FolderSource:
                 if row.meta is not None:
                     described[row.meta] = True
                 yield row
-            elif found.path not in self._metadata.files.values():
+            elif found.path not in self._metadata_files:
                 ignored[percent_escaped(suffix_of(found.path))] += 1
         self.ignored = dict(sorted(ignored.items()))
         for reject in self._metadata.rejects(described, self.modality):
@@ -135,6 +137,16 @@ class FolderSource:
         if self._metadata.labels is not None:
             return self._metadata.labels.take(described)
         return [_folder_label(row.id, self._label_from) for row in rows]
+
+
+def _note_on_labels(depths: set[int]) -> str:
+    """Say what becomes of the labels of files at these depths below the folder."""
+    if depths == {1}:
+        return "The name of each file's folder is taken as its label."
+    where = "at different depths" if len(depths) > 1 else f"{min(depths)} folders deep"
+    return (
+        f"Files lie {where}, so no folder is taken as the label: give --label-from parent or top."
+    )
 
 
 def _folder_label(path: str, label_from: LabelFrom | str | None) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +24,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_LOOKED_AT = 4096
+
+
 def _refuse_constant(name: str) -> None:
     """Refuse NaN and Infinity, which Python reads and JSON does not know."""
     raise ValueError(f"{name} is no JSON value")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _without_repeats(pairs: list[tuple[str, object]]) -> Json:
+    """Refuse an object with a key twice, of which Python would keep the last in silence."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise ValueError(f"the key {counts.most_common(1)[0][0]!r:.80} occurs twice")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
 
 
 class JsonlFile:
@@ -41,6 +54,7 @@ class JsonlFile:
         self.path = path
         self._read = 0
         self._types: dict[str, ColumnType] = {}
+        self._refuse_array()
         for value, _ in self._objects():
             if not isinstance(value, InputRejected):
                 for name, item in value.items():
@@ -49,6 +63,16 @@ class JsonlFile:
         if not self.names:
             raise SourceError(
                 f"No input found: no line of {path.name} is a JSON object with a value."
+            )
+
+    def _refuse_array(self) -> None:
+        """Refuse a file of one JSON array, most of whose lines would each be a bad one."""
+        with naming_damage(self.path.name, lambda: 0), open_binary(self.path) as file:
+            start = file.read(_LOOKED_AT).removeprefix(codecs.BOM_UTF8).lstrip()
+        if start.startswith(b"["):
+            raise SourceError(
+                f"{self.path.name} holds a JSON array; one object per line is expected.",
+                fix="Write each object on a line of its own, as jq -c '.[]' does.",
             )
 
     def types(self) -> dict[str, pa.DataType]:

@@ -1,7 +1,7 @@
 """All inputs of a source, sorted by the bytes of their ids, in flat memory.
 
 The entries of a scan go to an Arrow file on disk; only the order, the sizes and a mark per entry
-stay in memory.
+stay in memory, 17 bytes each. While they are sorted, all ids are held too, once.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ class Listing:
     def __init__(self, spool: Path, scanned: _Scanned) -> None:
         self._spool = spool
         self._starts = np.cumsum([0, *scanned.lengths])
-        ids = scanned.sorted_ids()
-        self._order = scanned.order
-        self._repeated = _repeated(ids)
+        self._order, self._repeated = _sorted(spool)
         rejected = np.concatenate(scanned.rejected)[self._order] | self._repeated
         self.rejected_count = int(rejected.sum())
         self.sizes: NDArray[np.int64] = np.concatenate(scanned.sizes)[self._order]
@@ -110,32 +108,15 @@ class _Scanned:
     """What is kept in memory of a scan, batch by batch."""
 
     def __init__(self) -> None:
-        self.ids: list[pa.Array] = []
         self.lengths: list[int] = []
         self.sizes: list[NDArray[np.int64]] = []
         self.rejected: list[NDArray[np.bool_]] = []
-        self.order: NDArray[np.int64] = np.empty(0, np.int64)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Keep what a batch says of its entries."""
-        import pyarrow as pa
-
-        # Casts copy, so that the batch itself can go; 64-bit offsets hold any number of ids.
-        self.ids.append(batch.column("id").cast(pa.large_string()))
         self.lengths.append(batch.num_rows)
         self.sizes.append(batch.column("size").to_numpy().copy())
         self.rejected.append(batch.column("reason").is_valid().to_numpy(zero_copy_only=False))
-
-    def sorted_ids(self) -> pa.Array:
-        """Set `order`, the permutation that sorts the ids by their bytes, and return them so."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        ids = pa.concat_arrays(self.ids)
-        self.ids.clear()
-        order = pc.sort_indices(ids)
-        self.order = order.to_numpy().astype(np.int64)
-        return ids.take(order)
 
 
 def _scan(source: Source, spool: Path, on_progress: Callable[[Progress], None]) -> _Scanned:
@@ -156,16 +137,28 @@ def _scan(source: Source, spool: Path, on_progress: Callable[[Progress], None]) 
     return scanned
 
 
-def _repeated(ids: pa.Array) -> NDArray[np.bool_]:
-    """Mark every id that equals the one before it."""
+def _sorted(spool: Path) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the order of the ids by their bytes, and a mark on each that equals its forerunner."""
     import pyarrow.compute as pc
 
+    ids = _ids(spool)
+    order: NDArray[np.int64] = pc.sort_indices(ids).to_numpy().view(np.int64)
     repeated = np.zeros(len(ids), bool)
     for start in range(0, len(ids) - 1, _COMPARED_AT_ONCE):
-        mine = ids[start + 1 : start + 1 + _COMPARED_AT_ONCE]
-        equal = pc.equal(mine, ids[start : start + len(mine)])
-        repeated[start + 1 : start + 1 + len(mine)] = equal.to_numpy(zero_copy_only=False)
-    return repeated
+        some = ids.take(order[start : start + 1 + _COMPARED_AT_ONCE])
+        equal = pc.equal(some[1:], some[:-1])
+        repeated[start + 1 : start + len(some)] = equal.to_numpy(zero_copy_only=False)
+    return order, repeated
+
+
+def _ids(spool: Path) -> pa.LargeStringArray:
+    """Return all ids in the order of the scan."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(spool)) as mapped, pa.ipc.open_file(mapped) as file:
+        batches = (file.get_batch(number) for number in range(file.num_record_batches))
+        # 64-bit offsets hold any number of ids.
+        return pa.concat_arrays([batch.column("id").cast(pa.large_string()) for batch in batches])
 
 
 def _marked(table: pa.Table, repeated: NDArray[np.bool_]) -> pa.Table:

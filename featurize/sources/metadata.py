@@ -78,6 +78,8 @@ def read_metadata(root: Path, paths: list[str], job: Job) -> Metadata:
         if FILE_NAME not in file.names
     ]
     files = {path: file for path, file in opened.items() if FILE_NAME in file.names}
+    for file in files.values():
+        notes += file.notes if isinstance(file, DelimitedFile) else []
     if not files:
         none = no_metadata(job)
         none.notes = notes

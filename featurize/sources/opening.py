@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from featurize.config import Job
+from featurize.config import Job, Overflow
 from featurize.errors import SourceError, UsageError
 from featurize.sources.columns import choose_columns
 from featurize.sources.delimited import DelimitedFile
@@ -31,6 +31,19 @@ def open_source(job: Job) -> Source:
     Raises UsageError where options contradict each other or the raw data, SourceError where the
     raw data cannot be read or holds no input.
     """
+    source = _open(job)
+    if source.modality is Modality.IMAGE:
+        for flag, given in (
+            ("--no-text", job.no_text),
+            ("--overflow reject", job.overflow is Overflow.REJECT),
+        ):
+            if given:
+                raise UsageError(f"{flag} is for texts, and {job.source} gives images.")
+    return source
+
+
+def _open(job: Job) -> Source:
+    """Open the source that reads the path of a job."""
     path = Path(job.source)
     if not path.exists():
         raise SourceError(f"No input found: {path} does not exist.")
@@ -54,6 +67,7 @@ def open_source(job: Job) -> Source:
     for modality, suffixes in SUFFIXES.items():
         if suffix_of(path.name) in suffixes:
             _refuse_columns(job)
+            _refuse(job, ("label_from",), "takes the label from a folder, and {} is one file.")
             no_metadata(job)
             return SingleFile(job, modality)
     raise SourceError(
@@ -67,6 +81,11 @@ def open_source(job: Job) -> Source:
 def _open_folder(job: Job) -> Source:
     """Open a folder of texts or of images."""
     _refuse_columns(job)
+    if job.label_from is not None and job.label_column is not None:
+        raise UsageError(
+            "--label-from and --label-column were both given.",
+            fix="The label comes from a folder's name or from a column: give one of them.",
+        )
     root = Path(job.source).resolve()
     survey = Survey.of(root, Path(job.out).resolve())
     if survey.modality(job) is Modality.IMAGE and survey.metadata:
@@ -78,11 +97,18 @@ def _open_folder(job: Job) -> Source:
 
 def _open_delimited(job: Job, *, delimiter: str) -> Source:
     """Open a CSV or TSV file."""
-    file = DelimitedFile(
-        Path(job.source), encoding=job.encoding, delimiter=job.delimiter or delimiter
-    )
-    roles = choose_columns(file.names, job, file.path.name)
-    return TableSource(job, roles, file.types(), file.records)
+    if job.delimiter is not None:
+        delimiter = "\t" if job.delimiter == r"\t" else job.delimiter
+    file = DelimitedFile(Path(job.source), encoding=job.encoding, delimiter=delimiter)
+    try:
+        roles = choose_columns(file.names, job, file.path.name)
+    except UsageError as error:
+        other = file.other_delimiter()
+        if other is None:
+            raise
+        fix = f"It seems to be split by another delimiter: --delimiter {other!r}"
+        raise UsageError(error.message, fix=fix) from None
+    return TableSource(job, roles, file.types(), file.records, file.notes)
 
 
 def _open_jsonl(job: Job) -> Source:

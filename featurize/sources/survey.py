@@ -18,11 +18,15 @@ _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
 
 @dataclass(slots=True)
 class Survey:
-    """What a walk found: files by suffix, depths by kind of file, paths of metadata files."""
+    """What a walk found: files by suffix, depths by kind of file, paths of metadata files.
+
+    `passed_over` counts what is no file: links, and folders that cannot be listed.
+    """
 
     suffixes: Counter[str] = field(default_factory=Counter)
     depths: dict[Modality, set[int]] = field(default_factory=dict)
     metadata: list[str] = field(default_factory=list)
+    passed_over: Counter[FoundKind] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, root: Path, leave_out: Path) -> Survey:
@@ -32,6 +36,8 @@ class Survey:
             for found in walk(root, leave_out):
                 if found.kind is FoundKind.FILE:
                     survey.see(found.path)
+                else:
+                    survey.passed_over[found.kind] += 1
         except OSError as error:
             raise SourceError(f"{root.name} cannot be read: {error.strerror}.") from error
         return survey
@@ -61,17 +67,22 @@ class Survey:
 
     def _nothing_found(self, job: Job) -> SourceError:
         """Return the error of a folder without the files that are wanted."""
-        seen = ", ".join(
-            f"{percent_escaped(suffix) or 'no extension'} ({count})"
-            for suffix, count in sorted(self.suffixes.items())
-        )
         wanted = [Modality(job.modality)] if job.modality else list(Modality)
         known = " ".join(suffix for kind in wanted for suffix in sorted(SUFFIXES[kind]))
         fix = f"Files that end in {known} are read."
         if any(suffix in self.suffixes for suffix in _TABLES):
             fix = "To embed the rows of a table file, name that file itself as SOURCE. " + fix
-        return SourceError(
-            f"No input found in {job.source}: "
-            + (f"its files are {seen}." if seen else "it holds no file."),
-            fix=fix,
+        return SourceError(f"No input found in {job.source}: {self._seen()}.", fix=fix)
+
+    def _seen(self) -> str:
+        """Say what the folder holds."""
+        suffixes = ", ".join(
+            f"{percent_escaped(suffix) or 'no extension'} ({count})"
+            for suffix, count in sorted(self.suffixes.items())
         )
+        said = [f"its files are {suffixes}" if suffixes else "it holds no file"]
+        if links := self.passed_over[FoundKind.SYMLINK]:
+            said.append(f"symbolic links ({links}) are not followed")
+        if closed := self.passed_over[FoundKind.CLOSED_FOLDER]:
+            said.append(f"folders ({closed}) may not be listed")
+        return "; ".join(said)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class TableSource:
     """The records of one CSV, TSV, JSONL or Parquet file.
 
-    `types` are the types of the file's columns, `read` starts to read it from its first record.
+    `types` are the types of the file's columns, `read` starts to read it from its first record;
+    `notes` is the list to which the reader of the file adds what it has to say.
     """
 
     def __init__(
@@ -33,13 +34,15 @@ class TableSource:
         roles: ColumnRoles,
         types: Mapping[str, pa.DataType],
         read: Callable[[], Iterator[Records]],
+        notes: list[str] | None = None,
     ) -> None:
         path = Path(job.source)
         self.modality = roles.modality
         self.name = path.name
         self.root = path.resolve()
         self.ignored: dict[str, int] = {}
-        self.notes = list(roles.notes)
+        self.notes = [] if notes is None else notes
+        self.notes += roles.notes
         self._roles = roles
         self._types = types
         self._read = read

@@ -81,12 +81,14 @@ def reject_schema() -> pa.Schema:
 
 def card_of(schema: pa.Schema, where: Path) -> EncoderCard:
     """Read the encoder card that a part carries; raise TableError where there is none."""
-    stamp = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
-    if "encoder" not in stamp:
-        raise TableError(f"{where} carries no encoder card: no embedding table wrote it.")
-    if stamp["format"] > FORMAT:
+    try:
+        stamp = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+        encoder, found = stamp["encoder"], int(stamp["format"])
+    except (KeyError, TypeError, ValueError):
+        raise TableError(f"{where} carries no encoder card: no embedding table wrote it.") from None
+    if found > FORMAT:
         raise TableError(
-            f"{where} has table format {stamp['format']}; this version reads up to {FORMAT}.",
+            f"{where} has table format {found}; this version reads up to {FORMAT}.",
             fix="Upgrade featurize.",
         )
-    return EncoderCard.from_json(stamp["encoder"])
+    return EncoderCard.from_json(encoder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,9 @@ from featurize.table.part import Part
 from featurize.types import Json
 
 FORMAT = 1
+_KEYS = {"version", "previous", "origin", "counts", "complete", "commit_id"}
+_ENTRY = re.compile(r"(\d{8})\.json")
+_PART = re.compile(r"(data|_rejects)/part-\d{6,}-[0-9a-f]{12}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Commit:
     """What one commit changes: parts added and removed, and what was done to make them.
 
     `origin` says what the table is made from and how: source, encoder, runtime, options. `counts`
-    are of this commit alone. No ids, texts or content hashes appear.
+    are of this commit alone; `complete` says that nothing of its run is left to do. No ids, texts
+    or content hashes appear.
     """
 
     operation: str
@@ -31,6 +36,7 @@ class Commit:
     remove: Sequence[str]
     origin: Json
     counts: dict[str, int]
+    complete: bool
     commit_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -43,6 +49,7 @@ class Snapshot:
     origin: Json
     counts: dict[str, int]
     tip: str | None
+    complete: bool = True
 
     def data(self) -> list[Part]:
         """Return the parts with rows, in the order they are read."""
@@ -66,7 +73,8 @@ class CommitLog:
         """Return the versions that are there, ascending."""
         if not self._folder.is_dir():
             return []
-        return sorted(int(path.stem) for path in self._folder.glob("[0-9]*.json"))
+        names = (_ENTRY.fullmatch(path.name) for path in self._folder.iterdir())
+        return sorted(int(name[1]) for name in names if name)
 
     def path_of(self, version: int) -> Path:
         """Return the file of a version's entry."""
@@ -105,6 +113,7 @@ class CommitLog:
             "remove": list(commit.remove),
             "origin": commit.origin,
             "counts": commit.counts,
+            "complete": commit.complete,
         }
         entry["sha256"] = _self_hash(entry)
         data = pretty_json(entry)
@@ -124,13 +133,13 @@ def _apply(state: Snapshot, version: int, entry: Json, digest: str) -> Snapshot:
     parts |= {part["file"]: Part(**part) for part in entry["add"]}
     names = state.counts.keys() | entry["counts"].keys()
     counts = {name: state.counts.get(name, 0) + entry["counts"].get(name, 0) for name in names}
-    return Snapshot(version, parts, entry["origin"], counts, digest)
+    return Snapshot(version, parts, entry["origin"], counts, digest, entry["complete"])
 
 
 def _parse(path: Path, data: bytes) -> Json:
     try:
         entry: Json = json.loads(data)
-        stated, newest = entry["sha256"], entry["format"]
+        stated, newest = entry["sha256"], int(entry["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise TableError(f"{path} is no log entry: {error!r}.") from error
     if newest > FORMAT:
@@ -140,7 +149,20 @@ def _parse(path: Path, data: bytes) -> Json:
         )
     if stated != _self_hash(entry):
         raise TableError(f"{path} is damaged: its content does not give the hash it states.")
+    _require_whole(path, entry)
     return entry
+
+
+def _require_whole(path: Path, entry: Json) -> None:
+    """Refuse an entry with missing parts, or with files that could lie outside the table."""
+    try:
+        files = [Part(**part).file for part in entry["add"]] + list(entry["remove"])
+        missing = _KEYS - entry.keys()
+    except (KeyError, TypeError) as error:
+        raise TableError(f"{path} is no log entry: {error!r}.") from error
+    strange = [name for name in files if not _PART.fullmatch(str(name))]
+    if missing or strange:
+        raise TableError(f"{path} is no log entry: {sorted(missing) or strange[0]!r}.")
 
 
 def _self_hash(entry: Json) -> str:

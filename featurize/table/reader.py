@@ -61,9 +61,21 @@ class EmbeddingTable:
         return self._snapshot.origin
 
     @property
+    def complete(self) -> bool:
+        """Say whether the run that made the last commit had come to its end."""
+        return self._snapshot.complete
+
+    @property
     def parts(self) -> list[Part]:
         """Return the files that hold the rows."""
         return self._snapshot.data()
+
+    def __repr__(self) -> str:
+        """Say where it lies and what it holds."""
+        return (
+            f"EmbeddingTable({str(self.path)!r}, version {self.version}, {len(self):,} rows, "
+            f"{self.card.name}, {self.card.dim} dimensions)"
+        )
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,8 +20,6 @@ from featurize.types import Json
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LOCK = "writer.lock"
-
 
 @dataclass(frozen=True, slots=True)
 class StagedPart:
@@ -36,7 +35,7 @@ class TableWriter:
     def __init__(self, layout: Layout, origin: Json) -> None:
         self._layout = layout
         self._log = CommitLog(layout.log)
-        self._origin = origin
+        self.origin = origin
         self.snapshot: Snapshot = EMPTY
 
     @property
@@ -50,13 +49,21 @@ class TableWriter:
         return StagedPart(path, write_part(rows, path))
 
     def commit(
-        self, data: StagedPart | None, rejects: StagedPart | None, counts: dict[str, int]
+        self,
+        data: StagedPart | None,
+        rejects: StagedPart | None,
+        counts: dict[str, int],
+        *,
+        complete: bool = True,
     ) -> None:
-        """Give staged parts their final names, then make them the table's next version."""
+        """Give staged parts their final names, then make them the table's next version.
+
+        `complete` says that nothing of the run is left to do.
+        """
         version = self.snapshot.version + 1
         staged = [(self._layout.data, data), (self._layout.rejects, rejects)]
         parts = [self._place(version, folder, part) for folder, part in staged if part is not None]
-        commit = Commit("embed", parts, [], self._origin, counts)
+        commit = Commit("embed", parts, [], self.origin, counts, complete)
         self.snapshot = self._log.append(self.snapshot, commit)
 
     def tidy(self) -> None:
@@ -69,7 +76,7 @@ class TableWriter:
             for path in folder.iterdir():
                 if f"{folder.name}/{path.name}" not in self.snapshot.parts:
                     storage.remove(path)
-        for path in self.staging.iterdir():
+        for path in (*self.staging.iterdir(), *self._layout.log.glob(".*")):
             storage.remove(path)
 
     def _place(self, version: int, folder: Path, staged: StagedPart) -> Part:
@@ -86,47 +93,52 @@ def new_table(root: Path, origin: Json) -> Iterator[TableWriter]:
     Raises TableError where the folder already holds a table or anything else.
     """
     layout = Layout.of(root)
-    _require_free(layout)
-    for folder in layout.folders:
-        storage.make_folder(folder)
-    writer = TableWriter(layout, origin)
-    try:
-        with storage.lock(layout.log / LOCK, wait=False):
-            _require_free(layout)
-            try:
-                writer.tidy()
-                yield writer
-            finally:
-                writer.tidy()
-    finally:
-        if writer.snapshot.version == 0:
-            _withdraw(layout)
+    require_room(root)
+    with storage.lock(layout.root, wait=False):
+        _require_free(layout)
+        writer = TableWriter(layout, origin)
+        try:
+            for folder in layout.folders:
+                storage.make_folder(folder)
+            writer.tidy()
+            yield writer
+        finally:
+            writer.tidy()
+            if writer.snapshot.version == 0:
+                _withdraw(layout)
 
 
 def _withdraw(layout: Layout) -> None:
-    """Remove a table that never got a commit, unless another process made one meanwhile."""
-    with contextlib.suppress(TableError, OSError):
-        with storage.lock(layout.log / LOCK, wait=False):
-            if CommitLog(layout.log).versions():
-                return
-            for folder in layout.folders:
-                storage.remove(folder)
-        if not any(layout.root.iterdir()):
-            layout.root.rmdir()
+    """Remove a table that never got a commit, and its folder if nothing else lies in it."""
+    for folder in layout.folders:
+        storage.remove(folder)
+    storage.remove(layout.root / storage.HOLDER)
+    if not any(layout.root.iterdir()):
+        layout.root.rmdir()
+
+
+def require_room(root: Path) -> None:
+    """Raise TableError where a new table cannot be written: before anything costs time."""
+    if root.exists() and not root.is_dir():
+        raise TableError(f"{root} is a file; --out names a folder.")
+    nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise TableError(f"{nearest} cannot be written to.", fix="Choose another --out.")
+    if root.is_dir() and not (root / storage.HOLDER).exists():
+        _require_free(Layout.of(root))
 
 
 def _require_free(layout: Layout) -> None:
     """Refuse a folder that holds a table, or anything that is none."""
-    if CommitLog(layout.log).versions():
+    log = CommitLog(layout.log)
+    if log.versions():
         raise TableError(
-            f"{layout.root} already holds an embedding table; this version does not update one.",
+            f"{layout.root} already holds an embedding table"
+            f"{'' if log.snapshot().complete else ', of a run that was stopped before its end'}; "
+            "this version does not update one.",
             fix="Choose another --out, or remove the folder.",
         )
-    if not layout.root.exists():
-        return
-    if not layout.root.is_dir():
-        raise TableError(f"{layout.root} is a file; --out names a folder.")
-    names = {folder.name for folder in layout.folders}
+    names = {storage.HOLDER, *(folder.name for folder in layout.folders)}
     strangers = sorted(path.name for path in layout.root.iterdir() if path.name not in names)
     if strangers:
         raise TableError(

@@ -3,7 +3,6 @@
 import csv
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -123,23 +122,58 @@ def test_a_head_of_another_encoder_is_refused_naming_the_field(
         "predict", tmp_path / "h", tmp_path / "u", "--out", tmp_path / "p.parquet", "--json"
     )
     assert (code, data["error"]["kind"]) == (1, "mismatch")
-    assert "`weights`" in data["error"]["message"]
+    assert "`modality`" in data["error"]["message"]
+
+
+def test_the_image_way_changes_no_file_of_the_bundle(command, tiny_image, tmp_path, hashes):
+    """Images go the same way, and their encoder stays as it was too."""
+    from PIL import Image
+
+    for label, colour in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        for number in range(12):
+            shade = tuple(value + 4 * number for value in colour)
+            Image.new("RGB", (40, 40), shade).save(tmp_path / "in" / label / f"{number}.png")
+    before = hashes(tiny_image)
+    encoder = ("--encoder", tiny_image)
+    table, index = tmp_path / "t", tmp_path / "i"
+    for step in (
+        ("embed", tmp_path / "in", "--out", table, *encoder),
+        ("train", table, "--out", tmp_path / "h"),
+        ("evaluate", tmp_path / "h", table),
+        ("index", table, "--out", index),
+        ("search", index, "--image", tmp_path / "in" / "red" / "3.png", *encoder),
+        ("doctor",),
+    ):
+        code, data, err = command(*step, "--json")
+        assert code == 0, f"{step}\n{data}\n{err}"
+    assert hashes(tiny_image) == before
 
 
 @pytest.mark.export
-def test_a_cached_encoder_needs_neither_torch_nor_transformers(minilm_bundle, tmp_path):
-    """With torch made unimportable, the built-in encoder embeds and searches from the cache."""
-    (tmp_path / "a.txt").write_text("where is my refund?")
+def test_a_cached_encoder_needs_neither_torch_nor_transformers(
+    minilm_bundle, image_bundle, tmp_path
+):
+    """With torch made unimportable, the built-in encoders embed and search from the cache."""
+    from PIL import Image
+
+    texts, images = tmp_path / "texts", tmp_path / "images"
+    texts.mkdir()
+    images.mkdir()
+    (texts / "a.txt").write_text("where is my refund?")
+    Image.new("RGB", (300, 300), (9, 99, 199)).save(images / "a.png")
 
     def run(*arguments):
         words = [sys.executable, "-c", BLOCKER, *map(str, arguments)]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
-    run("embed", tmp_path, "--out", tmp_path / "t")
+    run("embed", texts, "--out", tmp_path / "t")
     run("index", tmp_path / "t", "--out", tmp_path / "i")
     run("search", tmp_path / "i", "money back")
-    assert Path(minilm_bundle.path).is_dir()
+    run("embed", images, "--out", tmp_path / "u")
+    assert minilm_bundle.path.is_dir()
+    assert image_bundle.path.is_dir()
 
 
 @pytest.mark.export

@@ -35,7 +35,7 @@ def make_table(tmp_path_factory):
     from featurize.table.layout import EMBEDDING, RowColumns
     from featurize.table.writer import new_table
 
-    def make(vectors, labels=None, encoder=None, origin=None, path=None, **columns):
+    def make(vectors, labels=None, encoder=None, origin=None, path=None, complete=True, **columns):
         encoder = encoder or _card(vectors.shape[1])
         count = len(vectors)
         labels = pa.array(labels if labels is not None else [None] * count)
@@ -53,7 +53,7 @@ def make_table(tmp_path_factory):
         path = path or tmp_path_factory.mktemp("tables") / "table"
         origin = {"source": "rows.csv", "bundle": "minilm", "variant": {}} | (origin or {})
         with new_table(path, origin) as writer:
-            writer.commit(writer.stage(rows), None, {"inputs": count})
+            writer.commit(writer.stage(rows), None, {"inputs": count}, complete=complete)
         return EmbeddingTable.open(path)
 
     return make

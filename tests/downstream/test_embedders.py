@@ -165,6 +165,37 @@ def test_bad_images_name_their_row(tiny_image, tmp_path):
             embedder.transform([tmp_path / "good.png", tmp_path / "good.png", bad])
 
 
+def test_every_text_gives_a_row(embedder):
+    """Blank texts are embedded, so that rows and labels stay side by side."""
+    vectors = embedder.transform(["fox", "", "  \n", "dog"])
+    assert vectors.shape == (4, 8)
+    assert np.isfinite(vectors).all()
+
+
+def test_what_can_be_read_once_is_refused(embedder):
+    """A generator, which `fit` would use up, is an error and not a table of no rows."""
+    for once in ((text for text in TEXTS), map(str.upper, TEXTS), iter(TEXTS)):
+        with pytest.raises(ValueError, match=r"got an iterator. Pass list"):
+            embedder.fit_transform(once)
+
+
+@pytest.mark.parametrize("X", [set(TEXTS), {"a": "b"}], ids=["set", "mapping"])
+def test_what_has_no_order_is_refused(embedder, X):
+    """A set or a mapping is no column."""
+    with pytest.raises(ValueError, match="list or a column"):
+        embedder.transform(X)
+
+
+def test_arrays_of_pixels_are_refused_with_a_way(tiny_image):
+    """Neither one array of images nor a list of them is guessed at; the error says what to do."""
+    pixels = np.zeros((2, 40, 40, 3), np.uint8)
+    made = ImageEmbedder(str(tiny_image), device="cpu")
+    for X in (pixels, list(pixels)):
+        with pytest.raises(ValueError, match=r"PIL\.Image\.fromarray"):
+            made.fit_transform(X)
+    assert made.fit_transform([Image.fromarray(array) for array in pixels]).shape == (2, 49)
+
+
 @pytest.mark.parametrize("X", ["one text", b"bytes", 5, [["a", "b"]], "frame"], ids=repr)
 def test_anything_but_one_column_is_refused(embedder, X):
     """A bare string or several columns are errors."""

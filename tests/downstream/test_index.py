@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 
 import faiss
 import numpy as np
@@ -84,6 +85,19 @@ def test_more_hits_than_rows(index):
     assert len({hit.id for hit in hits}) == len(hits) == len(index) == 240
 
 
+def test_many_hits_of_many_queries_need_little_memory(make_table):
+    """All rows for many queries are scored in slices, and come as for one query alone."""
+    rng = np.random.default_rng(0)
+    index = VectorIndex.build(make_table(rng.normal(size=(2000, 512)).astype(np.float32)))
+    queries = rng.normal(size=(40, 512)).astype(np.float32)
+    tracemalloc.start()
+    found = index.search(queries, 2000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * 2000 * 512 * 8 / 2  # half of all vectors in float64
+    assert found[7] == index.search(queries[7:8], 2000)[0]
+
+
 def test_no_queries(index):
     """No query, no hits."""
     assert index.search(np.empty((0, 12))) == []
@@ -154,6 +168,24 @@ def test_checks_hold_without_assertions(saved):
     assert done.stdout.split() == ["IndexFileError"] * 4
 
 
+def test_a_table_may_be_given_as_its_path(table, index):
+    """Index and queries take a path for a table; anything else is a TypeError."""
+    built = VectorIndex.build(str(table.path))
+    assert built.ids == index.ids
+    assert built.search_table(table.path, 1) == index.search_table(table, 1)
+    for wrong in (VectorIndex.build, index.search_table):
+        with pytest.raises(TypeError, match="table or its path is expected, got ndarray"):
+            wrong(np.ones((3, 12)))
+
+
+def test_an_index_records_how_its_vectors_were_made(make_table, clustered):
+    """Runtime, precision and cosine of the table go into the card, and if it is incomplete."""
+    variant = {"runtime": "openvino", "precision": "bf16", "cosine": 0.99}
+    made = make_table(clustered(5)[0], origin={"variant": variant}, complete=False)
+    origin = VectorIndex.build(made).facts["origin"]
+    assert (origin["variant"], origin["incomplete"]) == (variant, True)
+
+
 def test_an_empty_table_cannot_be_indexed(make_table, clustered):
     """A table without rows is an error that says where to look."""
     with pytest.raises(IndexFileError, match="no rows"):
@@ -162,8 +194,9 @@ def test_an_empty_table_cannot_be_indexed(make_table, clustered):
 
 def test_unknown_kinds_list_the_known(table):
     """An unknown kind is a usage error; `auto` chooses one."""
-    with pytest.raises(UsageError, match="known are auto, flat"):
+    with pytest.raises(UsageError, match="no index of kind 'lsh'") as caught:
         VectorIndex.build(table, kind="lsh")
+    assert caught.value.fix == "Choose one of: auto, flat."
     assert VectorIndex.build(table, kind="auto").facts["method"] == "flat"
 
 

@@ -80,7 +80,10 @@ def test_the_wrong_kind_of_query_says_what_to_give(texts, images, pictures):
 
 
 def test_unusable_queries_are_usage_errors(texts, images, tmp_path):
-    """A missing file, a broken image and an undecodable text are errors of the query."""
+    """A blank text, a missing file and what cannot be decoded are errors of the query."""
+    for blank in ("", " \n\t"):
+        with pytest.raises(UsageError, match="empty"):
+            Searcher(texts).text(blank)
     with pytest.raises(UsageError, match="no such file"):
         Searcher(images).image(tmp_path / "absent.png")
     (tmp_path / "broken.png").write_bytes(b"no image")
@@ -94,8 +97,9 @@ def test_an_encoder_can_be_named(make_table, tiny_text, tiny_image):
     """A bundle given by name serves, if it shares the vector space."""
     index = index_of(make_table, tiny_text, TEXTS, None)
     assert Searcher(index, str(tiny_text), device="cpu").text(TEXTS[1], 1)[0].id == "row-00001"
-    with pytest.raises(MismatchError, match="differ in `weights`"):
+    with pytest.raises(MismatchError, match="index is for texts, the encoder for images") as caught:
         Searcher(index, str(tiny_image)).text("red")
+    assert caught.value.fix.startswith("Leave out --encoder")
 
 
 def test_a_moved_encoder_is_found_in_the_cache(make_table, tiny_text, tiny_image, monkeypatch):
@@ -106,6 +110,70 @@ def test_a_moved_encoder_is_found_in_the_cache(make_table, tiny_text, tiny_image
     for recorded in (str(tiny_image), str(cache / "gone"), None):
         index = index_of(make_table, tiny_text, TEXTS, recorded)
         assert Searcher(index, device="cpu").text(TEXTS[2], 1)[0].id == "row-00002"
+
+
+@pytest.mark.parametrize("recorded", ["some/model", "~nobody/x", "a" * 5000, 7, "", ["minilm"]])
+def test_a_strangers_name_exports_and_downloads_nothing(
+    make_table, tiny_text, monkeypatch, tmp_path, recorded
+):
+    """What an index records as its bundle is never fetched or exported, whatever it says."""
+
+    def exported(*_arguments, **_options):
+        raise AssertionError("exported")
+
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path))
+    monkeypatch.setattr("featurize.catalog.locate", exported)
+    monkeypatch.setattr("featurize.catalog.export", exported)
+    index = index_of(make_table, tiny_text, TEXTS, recorded)
+    with pytest.raises(IndexFileError, match="--encoder"):
+        Searcher(index).text("red")
+
+
+def test_a_folder_that_is_a_model_is_no_bundle(make_table, tiny_text, monkeypatch, tmp_path):
+    """A recorded folder without a card is passed over, though `--encoder` would export it."""
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    index = index_of(make_table, tiny_text, TEXTS, str(tmp_path / "model"))
+    with pytest.raises(IndexFileError, match="is not found"):
+        Searcher(index).text("red")
+    assert not (tmp_path / "cache").exists()
+
+
+def rough(make_table, bundle, cosine, runtime="openvino", precision="fp32"):
+    """Index texts whose table states a cosine and how it was computed."""
+    vectors = load_encoder(str(bundle), device="cpu").encode(TEXTS)
+    variant = {"runtime": runtime, "precision": precision, "cosine": cosine}
+    origin = {"bundle": str(bundle), "variant": variant}
+    made = make_table(vectors, encoder=Bundle.open(bundle).card, origin=origin, text=TEXTS)
+    return VectorIndex.build(made)
+
+
+@pytest.mark.parametrize("cosine", [0.9989, float("nan")])
+def test_rough_vectors_are_asked_in_their_own_way(make_table, tiny_text, cosine):
+    """Under a cosine of 0.999, queries take the table's runtime and precision."""
+    pytest.importorskip("openvino")
+    searcher = Searcher(rough(make_table, tiny_text, cosine, precision="bf16"))
+    assert searcher.encoder.variant["runtime"] == "openvino"
+    assert searcher.encoder.variant["precision"] == "bf16"
+    assert searcher.text(TEXTS[1], 1)[0].id == "row-00001"
+
+
+def test_rough_vectors_refuse_another_precision(make_table, tiny_text):
+    """A precision that contradicts rough vectors is a usage error with the figure."""
+    index = rough(make_table, tiny_text, 0.9912, precision="bf16")
+    with pytest.raises(UsageError, match=r"bf16, at a cosine of 0\.9912") as caught:
+        Searcher(index, precision="fp32")
+    assert "'bf16'" in caught.value.fix
+    Searcher(index, precision="bf16")
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32"])
+def test_faithful_vectors_leave_the_query_free(make_table, tiny_text, precision):
+    """From a cosine of 0.999 on, queries are encoded as is best here."""
+    index = rough(make_table, tiny_text, 0.999, precision="bf16")
+    searcher = Searcher(index, device="cpu", precision=precision)
+    assert searcher.encoder.variant["precision"] == "fp32"
 
 
 def test_a_missing_encoder_is_named(make_table, tiny_text, monkeypatch, tmp_path):

@@ -44,6 +44,9 @@ def test_an_encoder_tells_what_it_is(texts):
         "precision": "fp32",
         "budget": texts.budget,
         "graph": texts.bundle.graph_sha256,
+        "prompt": None,
+        "cosine": 1.0,
+        "library": texts.runtime.library,
     }
 
 

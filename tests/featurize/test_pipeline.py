@@ -1,10 +1,15 @@
 """The pipeline: from a source to a table, the same files whatever happens around it."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import pandas as pd
+import polars
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -129,7 +134,11 @@ def test_an_all_rejected_source_still_makes_a_table_with_its_schema(tiny_text, t
     assert (summary.rows, summary.rejected, len(table)) == (0, 3, 0)
     assert table.to_numpy().shape == (0, 8)
     assert table.rejects().column("reason").to_pylist() == ["empty"] * 3
-    assert "embedding" in table.to_pandas().columns
+    files = f"{tmp_path}/table/data/*.parquet"
+    names = table.schema.names
+    assert list(pd.read_parquet(tmp_path / "table").columns) == names
+    assert polars.read_parquet(files).columns == names
+    assert duckdb.sql(f"select count(*) from '{files}'").fetchall() == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +160,7 @@ def test_no_unusable_vector_is_committed(value, reason, texts, tiny_text, tmp_pa
                     vectors[:] = value
                 return vectors
 
-        for name in ("name", "device", "precision"):
+        for name in ("name", "device", "precision", "library", "remark"):
             setattr(Broken, name, getattr(encoder.runtime, name))
         encoder.runtime = Broken()
 
@@ -164,11 +173,37 @@ def test_no_unusable_vector_is_committed(value, reason, texts, tiny_text, tmp_pa
 
 
 def test_more_rejects_than_allowed_stop_the_run(texts, tiny_text, tmp_path):
-    """Past the limit the run fails; what was committed stays readable."""
-    (texts / "5.txt").write_text("")
-    with pytest.raises(TooManyRejects, match="1 empty"):
-        embed(Job(texts, out=tmp_path / "table", max_rejects="0"), tiny_text)
-    assert len(EmbeddingTable.open(tmp_path / "table")) == 5
+    """Past the limit the run fails; what was committed stays readable, and is not complete."""
+
+    def small_chunks(encoder):
+        encoder.processor.chunk_bytes = 20
+
+    (texts / "0b.txt").write_text(" ")
+    with pytest.raises(TooManyRejects, match="1 inputs are rejected, --max-rejects allows 0"):
+        embed(Job(texts, out=tmp_path / "table", max_rejects=0), tiny_text, small_chunks)
+    table = EmbeddingTable.open(tmp_path / "table")
+    assert 0 < len(table) < 5
+    assert not table.complete
+
+
+def test_rejects_known_beforehand_stop_the_run_before_it_writes(tiny_text, tmp_path):
+    """Rows that cannot be read are counted before anything is encoded."""
+    (tmp_path / "in.csv").write_text("id,text\n1,the fox\n2,a,b\n")
+    with pytest.raises(TooManyRejects, match="Nothing was written"):
+        embed(Job(tmp_path / "in.csv", out=tmp_path / "table", max_rejects="10%"), tiny_text)
+    assert not (tmp_path / "table").exists()
+
+
+def test_encoded_counts_a_content_once_over_all_chunks(tiny_text, tmp_path):
+    """A text that fills several chunks counts as one content."""
+
+    def small_chunks(encoder):
+        encoder.processor.chunk_bytes = 20
+
+    (tmp_path / "in.csv").write_text("text\n" + "the fox runs\n" * 9)
+    summary = embed(Job(tmp_path / "in.csv", out=tmp_path / "table"), tiny_text, small_chunks)
+    assert summary.version > 1
+    assert (summary.rows, summary.encoded) == (9, 1)
 
 
 def test_a_run_that_fails_before_its_first_commit_leaves_nothing(texts, tiny_text, tmp_path):
@@ -220,4 +255,29 @@ def test_paths_are_kept(tiny_text, texts, tmp_path):
     origin = EmbeddingTable.open(tmp_path / "table").origin
     assert Path(origin["source"]) == texts.resolve()
     assert origin["bundle"] == str(tiny_text)
+    assert origin["ignored"] == {}
     assert origin["variant"]["precision"] == "fp32"
+
+
+PEAK = """
+import resource, sys
+from featurize import api
+from featurize.config import Job
+
+api.run(Job(sys.argv[1], out=sys.argv[2], encoder=sys.argv[3]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_input(tiny_text, tmp_path):
+    """Ten times the rows cost at most 80 bytes more each, and the noise of an allocator."""
+    peaks = []
+    for rows in (20_000, 200_000):
+        source = tmp_path / f"{rows}.csv"
+        with source.open("w") as file:
+            file.write("id,text\n")
+            file.writelines(f"row{n},the red fox number {n} runs\n" for n in range(rows))
+        words = [sys.executable, "-c", PEAK, source, tmp_path / f"t{rows}", tiny_text]
+        done = subprocess.run(map(str, words), capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout) * 1024)
+    assert peaks[1] - peaks[0] <= 180_000 * 80 + 64 * 2**20

@@ -23,14 +23,6 @@ def test_canonical_json_has_one_spelling():
     assert storage.canonical_json({"b": 1, "a": "é"}) == '{"a":"é","b":1}'.encode()
 
 
-def test_write_file_replaces_the_whole(tmp_path):
-    """A second write replaces the first and leaves nothing beside it."""
-    storage.write_file(tmp_path / "file", b"long old content")
-    storage.write_file(tmp_path / "file", b"new")
-    assert (tmp_path / "file").read_bytes() == b"new"
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
 def test_put_if_absent_keeps_the_first(tmp_path):
     """The second to create a file fails, the first content stays."""
     storage.put_if_absent(tmp_path / "1.json", b"first")
@@ -87,3 +79,58 @@ def test_lock_names_its_holder_and_a_kill_frees_it(tmp_path):
     other.join()
     with storage.lock(tmp_path / "lock", wait=False):
         pass
+
+
+def _enter_often(folder, seconds, inside):
+    import time
+
+    entered = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            with storage.lock(Path(folder), wait=False):
+                with inside.get_lock():
+                    inside.value += 1
+                    assert inside.value == 1
+                entered += 1
+                with inside.get_lock():
+                    inside.value -= 1
+                storage.remove(Path(folder))  # the last act, as of a table without a commit
+        except TableLocked:
+            pass
+    assert entered
+
+
+def test_never_two_hold_a_lock_even_while_its_folder_comes_and_goes(tmp_path):
+    """Three processes that lock, remove and make one folder again are never inside together."""
+    context = multiprocessing.get_context("spawn")
+    inside = context.Value("i", 0)
+    arguments = (str(tmp_path / "table"), 1.5, inside)
+    others = [context.Process(target=_enter_often, args=arguments) for _ in range(3)]
+    for process in others:
+        process.start()
+    for process in others:
+        process.join(60)
+    assert [process.exitcode for process in others] == [0, 0, 0]
+
+
+def test_a_replaced_folder_is_never_missing(tmp_path, monkeypatch):
+    """Where names cannot be exchanged, a failing rename brings the old folder back."""
+    monkeypatch.setattr(storage, "_swap", lambda _left, _right: False)
+    with storage.new_folder(tmp_path / "f", overwrite=True) as folder:
+        (folder / "file").write_text("old")
+    rename = Path.rename
+
+    def fail_at_last(self, target):
+        if Path(target).name == "f" and not (self / "file").read_text() == "old":
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_at_last)
+    with (
+        pytest.raises(OSError, match="no"),
+        storage.new_folder(tmp_path / "f", overwrite=True) as folder,
+    ):
+        (folder / "file").write_text("new")
+    assert (tmp_path / "f" / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]

@@ -57,7 +57,7 @@ def test_the_graph_gives_one_known_output(tiny_bundle):
     """The vectors' name is the contract of every runtime."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(tiny_bundle.graph)
+    session = onnxruntime.InferenceSession(tiny_bundle.read("model.onnx"))
     assert [output.name for output in session.get_outputs()] == ["sentence_embedding"]
     assert [put.name for put in session.get_inputs()] == ["input_ids", "attention_mask"]
 

@@ -7,7 +7,7 @@ import pytest
 from featurize.errors import ExportError
 from featurize.export import graph, write_bundle
 from featurize.export.image import PREPROCESSING, image_candidate
-from featurize.storage import canonical_json
+from featurize.storage import canonical_json, sha256_bytes
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +65,18 @@ def test_a_wrong_length_is_refused(tiny_candidate, tmp_path):
     refuse(replace(tiny_candidate, card=shorter), tmp_path)
 
 
+def prepared(candidate, name, definition):
+    """Give a candidate another preparation, which its card states as well."""
+    space = replace(candidate.card.space, preparation=sha256_bytes(definition))
+    card = replace(candidate.card, space=space)
+    return replace(candidate, preparation=(name, definition), card=card)
+
+
 def test_another_tokenizer_is_refused(tiny_candidate, tmp_path):
     """A tokenizer that keeps capitals does not pass for one that lowers them."""
     name, definition = tiny_candidate.preparation
     cased = definition.replace(b'"lowercase":true', b'"lowercase":false')
-    refuse(replace(tiny_candidate, preparation=(name, cased)), tmp_path)
+    refuse(prepared(tiny_candidate, name, cased), tmp_path)
 
 
 def test_a_faithful_image_encoder_passes(image_model, tmp_path):
@@ -93,4 +100,4 @@ def test_wrong_preprocessing_is_refused(change, image_model, tmp_path):
     """Swapped scale, another size, filter or strip is caught by the reference images."""
     changed = canonical_json(replace(PREPROCESSING, **change).to_json())
     name, _ = image_model.preparation
-    refuse(replace(image_model, preparation=(name, changed)), tmp_path)
+    refuse(prepared(image_model, name, changed), tmp_path)

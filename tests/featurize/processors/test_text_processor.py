@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from featurize.config import Overflow
 from featurize.errors import InputRejected
@@ -70,6 +71,22 @@ def test_an_endless_word_is_rejected(processor):
     """Over a million characters without white space are not tokenized."""
     (rejection,) = processor.prepare(["x" * 1_100_000])
     assert rejection.reason is RejectReason.TOO_LONG
+
+
+def test_texts_come_back_from_their_bytes(processor):
+    """`admit` takes texts alone, and `restore` undoes their encoding."""
+    for text in ("naïve 𝄞", " ", ""):
+        assert processor.restore(processor.admit(text).encode()) == text
+    with pytest.raises(TypeError, match="Expected a text"):
+        processor.admit(b"bytes")
+
+
+def test_a_text_without_tokens_is_empty():
+    """Where a tokenizer adds no special tokens, a text it knows nothing of is rejected."""
+    bare = TextProcessor(Tokenizer(WordLevel({"fox": 0})), MAX, Overflow.TRUNCATE)
+    nothing, fox = bare.prepare(["", "fox"])
+    assert nothing.reason is RejectReason.EMPTY
+    assert fox.columns["n_tokens"] == 1
 
 
 @given(st.lists(st.text(st.sampled_from("ab \n\t\u200b\u3000."), max_size=400), max_size=5))

@@ -66,7 +66,7 @@ def test_images_are_taken_where_there_is_no_text() -> None:
         ("text b", {"rename": ("b=d", "b=e")}, "second time"),
         ("text b c", {"rename": ("b=d", "c=d")}, "'d'"),
         ("text b c", {"rename": ("b=c",)}, "'c'"),
-        ("text b b", {}, "'b'"),
+        ("text b b", {}, "Columns 2 and 3 of a.csv are both named 'b'"),
         ("text source", {}, "--rename source=NEW"),
         ("text key id", {"id_column": "key"}, "--rename id=NEW"),
         ("body text", {"text_column": "body"}, "--rename text=NEW"),

@@ -171,6 +171,43 @@ def test_no_input_names_what_was_seen(read: ReadSource, write: Write) -> None:
     assert "name that file itself as SOURCE" in caught.value.fix
 
 
+def test_a_folder_of_links_says_so(read: ReadSource, write: Write) -> None:
+    """Links are not followed; a folder of nothing else is not called empty."""
+    root = write({"a.txt": "a"})
+    links = root / "links"
+    links.mkdir()
+    for name in ("1.txt", "2.txt"):
+        (links / name).symlink_to(root / "a.txt")
+    with pytest.raises(SourceError, match=r"symbolic links \(2\) are not followed"):
+        read(links)
+    (links / "c.pdf").touch()
+    with pytest.raises(SourceError, match=r"files are \.pdf \(1\); symbolic links \(2\)"):
+        read(links)
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "said"),
+    [
+        (["a.txt", "b.txt"], {}, None),
+        (["x/a.txt", "y/b.txt"], {}, "The name of each file's folder is taken as its label."),
+        (["a.txt", "x/b.txt"], {}, "different depths"),
+        (["x/a.txt", "x/y/b.txt"], {}, "different depths"),
+        (["x/y/a.txt", "x/z/b.txt"], {}, "2 folders deep"),
+        (["a.txt", "x/b.txt"], {"label_from": "parent"}, None),
+    ],
+)
+def test_what_becomes_of_labels_is_said(
+    read: ReadSource, write: Write, files: list[str], options: dict[str, str], said: str | None
+) -> None:
+    """Where folders could be labels a note says whether they are, and which option decides."""
+    notes = read(write(dict.fromkeys(files, "x")), **options).source.notes
+    if said is None:
+        assert notes == []
+        return
+    assert said in notes[0]
+    assert ("--label-from parent or top" in notes[0]) == ("folder is taken as its" not in said)
+
+
 def test_missing_and_unknown_sources(read: ReadSource, write: Write, tmp_path: Path) -> None:
     """A path that is not there, an empty folder, a file of no known kind: no input."""
     (tmp_path / "empty").mkdir()
@@ -185,8 +222,9 @@ def test_single_files(read: ReadSource, write: Write) -> None:
     root = write({"a.txt": "a", "b.JPG": b"\xff\xd8"})
     assert read(root / "a.txt").contents == {"a.txt": "a"}
     assert read(root / "b.JPG").contents == {"b.JPG": b"\xff\xd8"}
-    with pytest.raises(UsageError):
-        read(root / "a.txt", modality="image")
+    for options in ({"modality": "image"}, {"label_from": "parent"}):
+        with pytest.raises(UsageError):
+            read(root / "a.txt", **options)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +238,7 @@ def test_single_files(read: ReadSource, write: Write) -> None:
         {"image_root": "."},
         {"delimiter": ";"},
         {"encoding": "cp1252"},
+        {"label_from": "top", "label_column": "t"},
     ],
 )
 def test_column_options_say_nothing_to_folders(

@@ -133,6 +133,32 @@ def test_no_object_is_no_input(read: ReadSource, write: Write) -> None:
         read(write({"a.jsonl.gz": packed}) / "a.jsonl.gz")
 
 
+@pytest.mark.parametrize("start", ["", "\ufeff", " \n\t"])
+def test_an_array_is_told_from_lines(read: ReadSource, write: Write, start: str) -> None:
+    """A JSON array, in one line or in many, is no table of lines with one lucky record."""
+    objects = [{"text": "a"}, {"text": "b"}]
+    for content in (json.dumps(objects), "[\n" + ",\n".join(map(json.dumps, objects)) + "\n]"):
+        with pytest.raises(SourceError, match="JSON array; one object per line is expected"):
+            read(write({"a.jsonl": start + content}) / "a.jsonl")
+
+
+def test_a_key_twice_is_a_bad_row(read: ReadSource, write: Write) -> None:
+    """Neither value of a repeated key wins, at any depth; odd keys can be named too."""
+    lines = [
+        {"text": "good"},
+        b'{"text": "a", "n": 1, "text": "b"}',
+        b'{"text": "a", "n": {"x": 1, "x": 1}}',
+        b'{"text": "a", "\\ud800": 1, "\\ud800": 1}',
+    ]
+    got = in_jsonl(lines, read, write)
+    assert got.details == {
+        "a.jsonl#2": "line 2: the key 'text' occurs twice",
+        "a.jsonl#3": "line 3: the key 'x' occurs twice",
+        "a.jsonl#4": "line 4: the key '\\ud800' occurs twice",
+    }
+    assert set(got.reasons.values()) == {"bad_row"}
+
+
 def test_options_of_csv_are_refused(read: ReadSource, write: Write) -> None:
     """JSON has one encoding and no delimiter."""
     for options in ({"delimiter": ";"}, {"encoding": "cp1252"}, {"label_from": "top"}):

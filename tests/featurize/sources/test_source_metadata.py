@@ -102,6 +102,20 @@ def test_unclear_metadata_is_refused(read: ReadSource, write: Write) -> None:
         read(root)
 
 
+def test_folders_and_columns_are_not_both_the_label(read: ReadSource, write: Write) -> None:
+    """A label from a folder and one from a column are refused together."""
+    root = write({"metadata.csv": "file_name,kind\nx/a.jpg,cat\n", "x/a.jpg": "a"})
+    with pytest.raises(UsageError, match="--label-from and --label-column"):
+        read(root, label_from="parent", label_column="kind")
+
+
+def test_an_index_column_is_carried(read: ReadSource, write: Write) -> None:
+    """A column without a name gets one by its place, and a note says so."""
+    got = read(write({"metadata.csv": ",file_name\n0,a.jpg\n", "a.jpg": "a"}))
+    assert got.column("column_1") == {"a.jpg": "0"}
+    assert "Column 1 of metadata.csv has no name and is called column_1." in got.source.notes
+
+
 def test_a_file_without_file_names_describes_nothing(read: ReadSource, write: Write) -> None:
     """Another table of that name is ignored, and a note says so."""
     got = read(write({"metadata.csv": "a,b\n1,2\n", "a.jpg": "a"}))

@@ -172,6 +172,35 @@ def test_paths_stay_inside_their_root(read: ReadSource, write: Write, tmp_path: 
     assert not any(str(tmp_path) in detail for detail in got.details.values())
 
 
+def test_rejected_paths_are_named_as_given(read: ReadSource, write: Write) -> None:
+    """A detail names the path of the table; of an absolute one its end; URLs are not fetched."""
+    root = write({"t/a.png": b"a"}) / "t"
+    details = {
+        "x/../no.png": "x/../no.png: No such file or directory",
+        str(root / "no.png"): "no.png: No such file or directory",
+        "https://example.com/a.png": "URLs are not fetched",
+        "s3://bucket/a.png": "URLs are not fetched",
+        "HTTP://a.png": "URLs are not fetched",
+        "../a.png": "../a.png: the path leads out of the folder that paths are resolved against",
+        "a.pdf": "a.pdf: image files do not end in this suffix",
+    }
+    got = in_parquet({"image": list(details), "id": [f"{n}" for n in range(7)]}, read, root)
+    assert list(got.details.values()) == list(details.values())
+    assert [got.reasons[key] for key in "0123"] == ["unreadable"] * 2 + ["unsupported"] * 2
+
+
+def test_options_of_texts_are_refused(read: ReadSource, write: Write) -> None:
+    """What could only be done to texts is not passed over in silence for images."""
+    root = write({"a.png": b"a", "one/a.txt": "a"})
+    for options in ({"no_text": True}, {"overflow": "reject"}):
+        for path in (root / "a.png", root):
+            with pytest.raises(UsageError, match="is for texts"):
+                read(path, modality="image", **options)
+        with pytest.raises(UsageError, match="is for texts"):
+            in_parquet({"image": ["a.png"]}, read, root, **options)
+        assert read(root / "one", **options).contents == {"a.txt": "a"}
+
+
 def test_an_image_root_may_lie_elsewhere(read: ReadSource, write: Write) -> None:
     """--image-root permits what lies inside it, and that alone."""
     root = write({"photos/1.png": b"1", "t/2.png": b"2"})

@@ -1,0 +1,143 @@
+"""An embedding table, with labels, as arrays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from downstream.datasets.labels import LabelFile, own_labels
+from downstream.datasets.opening import Table, open_table
+from featurize.bundle import EncoderCard
+from featurize.errors import HeadError
+from featurize.storage import canonical_json, sha256_bytes
+from featurize.table.reader import EmbeddingTable
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LABEL = "label"
+MIN_ROWS = 5
+MAX_LONELY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The labelled rows of a table.
+
+    `X` (n, dim) float32, `y` (n,) of str, `ids` (n,) of str. `groups` (n,) are numbers: rows of one
+    group are chunks of one document or hold equal contents, and must not be split. `unmatched`
+    counts `labels_without_row` and `rows_without_label`. `origin` says what it was made from:
+    `table_version`, whether the table was `incomplete`, and `rows_sha256`, the identity of ids and
+    contents of the rows.
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[np.object_]
+    ids: NDArray[np.object_]
+    groups: NDArray[np.intp]
+    label: str
+    unmatched: dict[str, int]
+    encoder: EncoderCard
+    origin: Json
+
+    def __len__(self) -> int:
+        """Return the number of labelled rows."""
+        return len(self.y)
+
+    def require_trainable(self) -> None:
+        """Raise HeadError unless there are classes to learn.
+
+        That is: at least 5 rows, 2 classes, and at most half of the rows with a label that no
+        other row has.
+        """
+        if len(self) < MIN_ROWS:
+            raise HeadError(
+                f"{len(self)} rows have a label in {self.label!r}; training needs at least "
+                f"{MIN_ROWS}.",
+                fix="Label more rows.",
+            )
+        if len(set(self.y)) < 2:
+            raise HeadError(
+                f"All {len(self)} labels in {self.label!r} are {self.y[0]!r}; training needs at "
+                f"least two classes.",
+                fix="Name another column with --label, or bring labels with --labels FILE.",
+            )
+        lonely = sum(count == 1 for count in Counter(self.y).values())
+        if lonely > MAX_LONELY * len(self):
+            raise HeadError(
+                f"{lonely:,} of {len(self):,} rows have a label in {self.label!r} that no other "
+                f"row has; at most half may.",
+                fix="Name a column of classes with --label; give each class two rows or more.",
+            )
+
+
+def load_dataset(
+    table: Table, *, label: str | None = None, labels_file: str | Path | None = None
+) -> Dataset:
+    """Read the rows of a table, given as such or as its path, that have a label.
+
+    Labels come from the column `label` (default `label`) of the table, or of a CSV, TSV or Parquet
+    file that also has a column `id`. They become strings: values of a CSV file exactly as they
+    stand, others through `str`. Nulls, NaN and empty strings are no labels. Raises UsageError where
+    a column is missing or holds no single values, HeadError where there is no label at all or the
+    file cannot be joined, see `LabelFile.read`.
+    """
+    table = open_table(table)
+    name = label or LABEL
+    where = table.path if labels_file is None else Path(labels_file)
+    if labels_file is None:
+        labels, strangers = own_labels(table, name), 0
+    else:
+        labels, strangers = LabelFile.read(where, name).join(table.ids.tolist())
+    labelled = np.array([value is not None for value in labels], dtype=bool)
+    if not labelled.any():
+        raise HeadError(
+            f"None of the {len(table)} rows has a label in column {name!r} of {where}.",
+            fix="Name the column with --label, or bring labels with --labels FILE.",
+        )
+    contents = table.column("content_sha256")
+    rows = [table.ids[labelled].tolist(), contents[labelled].tolist()]
+    return Dataset(
+        X=table.to_numpy()[labelled],
+        y=np.array(labels, dtype=object)[labelled],
+        ids=table.ids[labelled],
+        groups=_groups(table, contents)[labelled],
+        label=name,
+        unmatched={
+            "labels_without_row": strangers,
+            "rows_without_label": int((~labelled).sum()),
+        },
+        encoder=table.card,
+        origin={
+            "table_version": table.version,
+            "incomplete": not table.complete,
+            "rows_sha256": sha256_bytes(canonical_json(rows)),
+        },
+    )
+
+
+def _groups(table: EmbeddingTable, contents: NDArray[np.object_]) -> NDArray[np.intp]:
+    """Number the groups of rows that share a document or a content, also through other rows."""
+    equals = _codes(contents)
+    if "parent_id" not in table.schema.names:
+        return equals
+    pairs = zip(table.column("parent_id"), table.ids, strict=True)
+    documents = _codes(np.array([parent or own for parent, own in pairs], dtype=object))
+    group = np.arange(len(table))
+    while True:  # until no row finds a lower number in its document or among its equals
+        before = group
+        for codes in (documents, equals):
+            lowest = np.full(len(table), len(table))
+            np.minimum.at(lowest, codes, group)
+            group = lowest[codes]
+        if (group == before).all():
+            return group
+
+
+def _codes(values: NDArray[np.object_]) -> NDArray[np.intp]:
+    return np.unique(values, return_inverse=True)[1].astype(np.intp)
