@@ -9,6 +9,7 @@ from pathlib import Path
 from featurize.config import Job
 from featurize.errors import SourceError, UsageError
 from featurize.sources.files import SUFFIXES, suffix_of
+from featurize.sources.members import is_archive
 from featurize.sources.walk import FoundKind, percent_escaped, walk
 from featurize.types import Modality
 
@@ -18,11 +19,12 @@ _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
 
 @dataclass(slots=True)
 class Survey:
-    """What a walk found: files by suffix, depths by kind of file, paths of metadata files."""
+    """What files there are: by suffix, depths by kind of file, metadata files and archives."""
 
     suffixes: Counter[str] = field(default_factory=Counter)
     depths: dict[Modality, set[int]] = field(default_factory=dict)
     metadata: list[str] = field(default_factory=list)
+    archives: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, root: Path, leave_out: Path) -> Survey:
@@ -45,6 +47,8 @@ class Survey:
                 self.depths.setdefault(modality, set()).add(path.count("/"))
         if path.rpartition("/")[2] in METADATA_NAMES:
             self.metadata.append(path)
+        if is_archive(path):
+            self.archives.append(path)
 
     def modality(self, job: Job) -> Modality:
         """Decide whether the folder is one of texts or of images."""
