@@ -69,7 +69,10 @@ class Job:
 
     source: str | Path = field(
         kw_only=False,
-        metadata={"help": "A folder of texts or images, or a CSV, TSV, JSONL or Parquet file."},
+        metadata={
+            "help": "A folder of texts or images, a CSV, TSV, JSONL or Parquet file, or archives "
+            "(tar, zip)."
+        },
     )
     out: str | Path = field(metadata={"help": "The folder of the embedding table."})
     encoder: str | None = option(

@@ -1,4 +1,4 @@
-"""Raw data as a sorted listing of inputs: folders, CSV, TSV, JSON Lines and Parquet files."""
+"""Raw data as a sorted listing of inputs: folders, archives, CSV, TSV, JSONL and Parquet files."""
 
 from featurize.sources.columns import RESERVED_COLUMNS
 from featurize.sources.listing import Listing

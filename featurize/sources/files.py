@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from featurize.errors import InputRejected
 from featurize.types import Modality, RejectReason
@@ -99,21 +102,27 @@ def size_of(path: Path) -> int:
     return info.st_size
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content of a regular file of 1 to MAX_BYTES bytes; raise InputRejected."""
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading, through no link; raise InputRejected where that fails."""
     try:
         handle = os.open(path, _SAFELY)
         try:
-            info = os.fstat(handle)
-            if not stat.S_ISREG(info.st_mode):
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise InputRejected(RejectReason.UNREADABLE, "not a regular file")
-            check_size(info.st_size)
             with os.fdopen(handle, "rb", closefd=False) as file:
-                data = file.read(MAX_BYTES + 1)
+                yield file
         finally:
             os.close(handle)
     except OSError as error:
         raise InputRejected(RejectReason.UNREADABLE, error.strerror or "cannot be read") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file of 1 to MAX_BYTES bytes; raise InputRejected."""
+    with open_regular(path) as file:
+        check_size(os.fstat(file.fileno()).st_size)
+        data = file.read(MAX_BYTES + 1)
     check_size(len(data))
     return data
 

@@ -136,7 +136,7 @@ class FolderSource:
         """Return the labels: what metadata says, else the name of a folder."""
         if self._metadata.labels is not None:
             return self._metadata.labels.take(described)
-        return [_folder_label(row.id, self._label_from) for row in rows]
+        return [folder_label(row.id, self._label_from) for row in rows]
 
 
 def _note_on_labels(depths: set[int]) -> str:
@@ -149,7 +149,7 @@ def _note_on_labels(depths: set[int]) -> str:
     )
 
 
-def _folder_label(path: str, label_from: LabelFrom | str | None) -> str | None:
+def folder_label(path: str, label_from: LabelFrom | str | None) -> str | None:
     """Return the folder of a path that is its label; None at the root or where none is wanted."""
     folders = path.split("/")[:-1]
     if not folders or label_from is None:

@@ -129,28 +129,28 @@ class JsonlFile:
                     line = line.removeprefix(codecs.BOM_UTF8)
                 if not line.isspace() and line:
                     self._read += 1
-                    yield _parsed(line, number), len(line)
+                    yield parse_object(line, f"line {number}"), len(line)
 
 
-def _parsed(line: bytes, number: int) -> Json | InputRejected:
-    """Return the object a line holds, or what is wrong with it."""
+def parse_object(data: bytes, where: str) -> Json | InputRejected:
+    """Return the object that JSON holds, or what is wrong with it."""
     try:
-        value = _DECODER.decode(line.decode())
+        value = _DECODER.decode(data.decode())
         if not isinstance(value, dict):
             found = kind_of(value)
             return InputRejected(
-                RejectReason.BAD_ROW, f"line {number}: expected an object, found {found}"
+                RejectReason.BAD_ROW, f"{where}: expected an object, found {found}"
             )
-        if b"\\u" in line:
+        if b"\\u" in data:
             # An escaped half of a character is valid JSON, and no text.
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeError as error:
         reason = error.reason if isinstance(error, UnicodeDecodeError) else "half a character"
-        return InputRejected(RejectReason.BAD_UTF8, f"line {number} is not UTF-8: {reason}")
+        return InputRejected(RejectReason.BAD_UTF8, f"{where} is not UTF-8: {reason}")
     except RecursionError:
-        return InputRejected(RejectReason.BAD_ROW, f"line {number}: nested too deeply")
+        return InputRejected(RejectReason.BAD_ROW, f"{where}: nested too deeply")
     except ValueError as error:
-        return InputRejected(RejectReason.BAD_ROW, f"line {number}: {error}")
+        return InputRejected(RejectReason.BAD_ROW, f"{where}: {error}")
     return value
 
 

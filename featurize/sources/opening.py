@@ -9,13 +9,16 @@ from pathlib import Path
 
 from featurize.config import Job, Overflow
 from featurize.errors import SourceError, UsageError
+from featurize.sources.archive import ArchiveSource
 from featurize.sources.columns import choose_columns
 from featurize.sources.delimited import DelimitedFile
 from featurize.sources.files import SUFFIXES, suffix_of
 from featurize.sources.folder import FolderSource
 from featurize.sources.jsonl import JsonlFile
+from featurize.sources.members import ARCHIVES, is_archive
 from featurize.sources.metadata import no_metadata, read_metadata
 from featurize.sources.parquet import ParquetFile
+from featurize.sources.shards import Shards
 from featurize.sources.single import SingleFile
 from featurize.sources.source import Source
 from featurize.sources.survey import Survey
@@ -55,6 +58,9 @@ def _open(job: Job) -> Source:
         return _open_folder(job)
     if not path.is_file():
         raise SourceError(f"{path} is neither a folder nor a regular file.")
+    if is_archive(path.name):
+        _refuse_columns(job)
+        return ArchiveSource(job, Shards.of_file(path))
     suffix = suffix_of(path.name)
     if suffix == ".gz":
         suffix = suffix_of(path.name[: -len(".gz")])
@@ -74,24 +80,34 @@ def _open(job: Job) -> Source:
         f"No input found: {path.name} is of no kind that is read.",
         fix="SOURCE is a folder, a text, an image, or one of "
         + ", ".join(_TABLE_FILES)
-        + "; all but .parquet may be compressed as .gz.",
+        + " (all but .parquet may be compressed as .gz) "
+        + ", ".join(ARCHIVES)
+        + ".",
     )
 
 
 def _open_folder(job: Job) -> Source:
-    """Open a folder of texts or of images."""
+    """Open a folder of texts, of images, or of archives of them."""
     _refuse_columns(job)
     if job.label_from is not None and job.label_column is not None:
         raise UsageError(
             "--label-from and --label-column were both given.",
             fix="The label comes from a folder's name or from a column: give one of them.",
         )
-    root = Path(job.source).resolve()
-    survey = Survey.of(root, Path(job.out).resolve())
+    root, leave_out = Path(job.source).resolve(), Path(job.out).resolve()
+    survey = Survey.of(root, leave_out)
+    wanted = {Modality(job.modality)} if job.modality else set(Modality)
+    if survey.archives and not wanted & survey.depths.keys():
+        return ArchiveSource(job, Shards.below(root, leave_out))
     if survey.modality(job) is Modality.IMAGE and survey.metadata:
         metadata = read_metadata(root, survey.metadata, job)
     else:
         metadata = no_metadata(job)
+    if survey.archives:
+        metadata.notes.append(
+            f"{len(survey.archives)} archives are left out, because files of this kind lie loose "
+            "beside them. To read an archive, name it as SOURCE."
+        )
     return FolderSource(job, survey, metadata)
 
 

@@ -1,8 +1,9 @@
 """The seam between raw data and everything after it: what a source is and what it gives.
 
 A scan gives Arrow record batches with the columns of `entry_schema`: one row per input, accepted or
-rejected. `path` is relative to the folder the files of the source lie in; `size` is the length of
-the content in bytes. The user's own columns stand behind COLUMN_PREFIX, so that no name clashes.
+rejected. `path` is relative to the folder the files of the source lie in, or the address of a
+member of an archive (see `Packed`); `size` is the length of the content in bytes. The
+user's own columns stand behind COLUMN_PREFIX, so that no name clashes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BATCH_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One input of a listing: its content, or the path to read it from."""
+    """One input of a listing: its content, or the path or address to read it from."""
 
     id: str
     source: str

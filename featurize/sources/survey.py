@@ -9,6 +9,7 @@ from pathlib import Path
 from featurize.config import Job
 from featurize.errors import SourceError, UsageError
 from featurize.sources.files import SUFFIXES, suffix_of
+from featurize.sources.members import is_archive
 from featurize.sources.walk import FoundKind, percent_escaped, walk
 from featurize.types import Modality
 
@@ -18,7 +19,7 @@ _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
 
 @dataclass(slots=True)
 class Survey:
-    """What a walk found: files by suffix, depths by kind of file, paths of metadata files.
+    """What a walk found: files by suffix, depths by kind of file, metadata files and archives.
 
     `passed_over` counts what is no file: links, and folders that cannot be listed.
     """
@@ -27,6 +28,7 @@ class Survey:
     depths: dict[Modality, set[int]] = field(default_factory=dict)
     metadata: list[str] = field(default_factory=list)
     passed_over: Counter[FoundKind] = field(default_factory=Counter)
+    archives: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, root: Path, leave_out: Path) -> Survey:
@@ -51,6 +53,8 @@ class Survey:
                 self.depths.setdefault(modality, set()).add(path.count("/"))
         if path.rpartition("/")[2] in METADATA_NAMES:
             self.metadata.append(path)
+        if is_archive(path):
+            self.archives.append(path)
 
     def modality(self, job: Job) -> Modality:
         """Decide whether the folder is one of texts or of images."""

@@ -51,6 +51,11 @@ def walk(root: Path, leave_out: Path) -> Iterator[Found]:
         folders += [path for path in reversed(inner) if root / path != leave_out]
 
 
+def is_passed_over(name: str) -> bool:
+    """Tell whether a file or folder of this name is hidden, or left behind by a system."""
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
+
+
 def percent_escaped(path: str) -> str:
     """Return a path that is not UTF-8 with its offending bytes, and every %, escaped."""
     return "".join(
@@ -75,7 +80,7 @@ def _listed(root: Path, folder: str) -> tuple[list[str], list[Found]]:
     found: list[Found] = []
     with os.scandir(root / folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in _LEFT_BY_SYSTEMS:
+            if is_passed_over(entry.name):
                 continue
             if entry.is_symlink():
                 found.append(Found(prefix + entry.name, FoundKind.SYMLINK))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import tarfile
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,6 +87,43 @@ def single_text(root: Path) -> Path:
     return path
 
 
+def tar_of_texts(root: Path) -> Path:
+    """Write a tar file of a folder of texts."""
+    path = root / "texts.tar"
+    with tarfile.open(path, "w") as tar:
+        tar.add(text_folder(root), arcname=".")
+    return path
+
+
+def zip_of_texts(root: Path) -> Path:
+    """Write a zip file of a folder of texts, with a name that leads out."""
+    folder = text_folder(root)
+    path = root / "texts.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*.*")):
+            archive.write(file, file.relative_to(folder).as_posix())
+        archive.writestr("../out.txt", "out")
+    return path
+
+
+def shards_of_images(root: Path) -> Path:
+    """Write a folder of compressed tar files of images with labels and columns."""
+    for suffix, mode in ((".tar.gz", "w:gz"), (".tar.xz", "w:xz"), (".tar", "w")):
+        path = root / "shards" / f"s{suffix}"
+        path.parent.mkdir(exist_ok=True)
+        with tarfile.open(path, mode) as tar:
+            for key in ("a", "b", "b"):
+                for name, data in (
+                    (f"{key}.jpg", IMAGE),
+                    (f"{key}.cls", b"1"),
+                    ("a.json", b'{"n": 1}') if key == "a" else ("c.jpg", b""),
+                ):
+                    info = tarfile.TarInfo(name)
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+    return root / "shards"
+
+
 KINDS = [
     text_folder,
     image_folder,
@@ -92,6 +132,9 @@ KINDS = [
     parquet_file,
     image_parquet,
     single_text,
+    tar_of_texts,
+    zip_of_texts,
+    shards_of_images,
 ]
 
 
