@@ -54,8 +54,11 @@ def find(name: str) -> Bundle | None:
     """
     if name in BUILT_IN:
         return resolve(name)
-    path = Path(name).expanduser()
-    return Bundle.open(path) if (path / CARD).is_file() else None
+    try:
+        path = Path(name).expanduser()
+        return Bundle.open(path) if (path / CARD).is_file() else None
+    except (OSError, RuntimeError):  # a name that no path can have, or no user's home
+        return None
 
 
 def find_by_fingerprint(fingerprint: str) -> Bundle | None:

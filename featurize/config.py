@@ -95,7 +95,9 @@ class Job:
     )
     rename: tuple[str, ...] = option((), "Give a column another name.", metavar="OLD=NEW")
     encoding: str = option("utf-8", "Encoding of a CSV or TSV file.")
-    delimiter: str | None = option(None, "Delimiter of a CSV file.  [default: , or tab]")
+    delimiter: str | None = option(
+        None, "Delimiter of a CSV file, by default a comma, or a tab for TSV."
+    )
     device: str = option("auto", "auto, cpu, cuda or cuda:N.")
     runtime: RuntimeName | str = option(
         RuntimeName.AUTO, "What executes the graph.", choices=RuntimeName

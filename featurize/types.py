@@ -41,14 +41,6 @@ class RejectReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One raw input: its id and its content, a text or the bytes of an image file."""
-
-    id: str
-    content: str | bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Sample:
     """One prepared input.
 

@@ -14,7 +14,9 @@ from featurize.cli.console import Console, Outcome
 from featurize.config import Job
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+QuietFlag = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print errors, and what search finds.")
+]
 VerboseFlag = Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")]
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _COMMON = {"json": JsonFlag, "quiet": QuietFlag, "verbose": VerboseFlag}

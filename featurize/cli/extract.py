@@ -87,6 +87,8 @@ def _summary_text(summary: RunSummary) -> str:
     if summary.rejected:
         counted = _counted(summary.reasons)
         lines.append(f"rejected {counted}: `featurize inspect {summary.table}` lists them")
+        if summary.reasons.get("bad_utf8", 0) > summary.inputs / 2:
+            lines.append("most inputs are not UTF-8: convert the files, or name their --encoding")
     if summary.ignored:
         lines.append(f"ignored {_counted(summary.ignored_kinds)}")
     return "\n".join(lines)

@@ -18,7 +18,7 @@ import numpy as np
 from featurize.encoder import Encoder
 from featurize.errors import InputRejected
 from featurize.processors import Processor
-from featurize.sources import COLUMN_PREFIX, Entry, Source
+from featurize.sources import COLUMN_PREFIX, Record, Source
 from featurize.storage import sha256_bytes
 from featurize.table.layout import EMBEDDING, embedding_type, reject_schema
 from featurize.types import RejectReason, Sample
@@ -97,7 +97,7 @@ def run_chunk(listed: pa.Table, extraction: Extraction, workers: Executor) -> Ch
     for position, (reason, detail) in enumerate(_pairs(listed, "reason", "detail")):
         if reason is not None:
             work.rejected[position] = (reason, detail)
-    entries = [Entry(*values) for values in _pairs(listed, "id", "source", "content", "path")]
+    entries = [Record(*values) for values in _pairs(listed, "id", "source", "content", "path")]
     open_positions = [place for place in range(len(entries)) if place not in work.rejected]
     for window, prepared in _prepared_windows(open_positions, entries, extraction, workers):
         samples = _take_window(work, window, prepared)
@@ -113,7 +113,7 @@ def _pairs(listed: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _prepared_windows(
-    positions: list[int], entries: list[Entry], extraction: Extraction, workers: Executor
+    positions: list[int], entries: list[Record], extraction: Extraction, workers: Executor
 ) -> Iterator[tuple[list[int], list[_Prepared]]]:
     """Yield windows of prepared inputs; while one is used, the next is being prepared."""
     source, processor = extraction.source, extraction.encoder.processor
@@ -135,13 +135,13 @@ def _prepared_windows(
         yield window, list(chain.from_iterable(future.result() for future in current))
 
 
-def _prepare(source: Source, processor: Processor, entries: Sequence[Entry]) -> list[_Prepared]:
+def _prepare(source: Source, processor: Processor, entries: Sequence[Record]) -> list[_Prepared]:
     """Load, hash and prepare inputs, on one worker."""
     prepared: list[_Prepared | None] = [None] * len(entries)
     loaded: dict[int, str | bytes] = {}
-    for place, entry in enumerate(entries):
+    for place, record in enumerate(entries):
         try:
-            loaded[place] = source.load(entry)
+            loaded[place] = source.load(record)
         except InputRejected as rejection:
             prepared[place] = _Prepared(None, rejection)
     outcomes = processor.prepare(list(loaded.values()))

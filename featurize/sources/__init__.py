@@ -3,6 +3,6 @@
 from featurize.sources.columns import RESERVED_COLUMNS
 from featurize.sources.listing import Listing
 from featurize.sources.opening import open_source
-from featurize.sources.source import COLUMN_PREFIX, Entry, Source
+from featurize.sources.source import COLUMN_PREFIX, Record, Source
 
-__all__ = ["COLUMN_PREFIX", "RESERVED_COLUMNS", "Entry", "Listing", "Source", "open_source"]
+__all__ = ["COLUMN_PREFIX", "RESERVED_COLUMNS", "Listing", "Record", "Source", "open_source"]

@@ -22,7 +22,7 @@ from featurize.sources.sidecars import (
     read_sidecars,
     split_key,
 )
-from featurize.sources.source import BATCH_BYTES, BATCH_ROWS, COLUMN_PREFIX, Entry, entry_schema
+from featurize.sources.source import BATCH_BYTES, BATCH_ROWS, COLUMN_PREFIX, Record, record_schema
 from featurize.sources.survey import Survey
 from featurize.sources.walk import is_utf8, percent_escaped
 from featurize.types import Json, Modality, RejectReason
@@ -85,7 +85,7 @@ class ArchiveSource:
         if rows:
             yield self._batch(rows)
 
-    def load(self, entry: Entry) -> str | bytes:
+    def load(self, entry: Record) -> str | bytes:
         """Return the text, or the bytes of the image, of a member."""
         if entry.content is not None:
             return entry.content
@@ -181,7 +181,7 @@ class ArchiveSource:
         }
         for name, final in self._columns.carried.items():
             columns[COLUMN_PREFIX + final] = self._columns.array(name, beside)
-        schema = entry_schema(self.modality, self.label_type(), self.columns())
+        schema = record_schema(self.modality, self.label_type(), self.columns())
         return pa.RecordBatch.from_pydict(columns, schema=schema)
 
 

@@ -13,7 +13,7 @@ from featurize.config import Job, LabelFrom
 from featurize.errors import InputRejected
 from featurize.sources.files import SUFFIXES, Files, size_of, suffix_of
 from featurize.sources.metadata import Metadata
-from featurize.sources.source import BATCH_ROWS, COLUMN_PREFIX, Entry, entry_schema
+from featurize.sources.source import BATCH_ROWS, COLUMN_PREFIX, Record, record_schema
 from featurize.sources.survey import Survey
 from featurize.sources.walk import Found, FoundKind, is_utf8, percent_escaped, walk
 from featurize.types import RejectReason
@@ -62,11 +62,11 @@ class FolderSource:
         while batch := list(islice(rows, BATCH_ROWS)):
             yield self._batch(batch)
 
-    def load(self, entry: Entry) -> str | bytes:
+    def load(self, record: Record) -> str | bytes:
         """Return the text, or the bytes of the image, of a file."""
-        if entry.path is None:
+        if record.path is None:
             raise InputRejected(RejectReason.UNREADABLE, "the file has no usable path")
-        return self._files.load(entry.path)
+        return self._files.load(record.path)
 
     def columns(self) -> pa.Schema:
         """Return the columns that metadata files bring."""
@@ -129,7 +129,7 @@ class FolderSource:
         carried = self._metadata.columns
         for name in carried.column_names:
             columns[COLUMN_PREFIX + name] = carried[name].take(described).combine_chunks()
-        schema = entry_schema(self.modality, self.label_type(), carried.schema)
+        schema = record_schema(self.modality, self.label_type(), carried.schema)
         return pa.RecordBatch.from_pydict(columns, schema=schema)
 
     def _labels(self, rows: list[_Row], described: pa.Array) -> pa.Array | list[str | None]:

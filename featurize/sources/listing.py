@@ -72,7 +72,7 @@ class Listing:
     def slice(self, start: int, stop: int) -> pa.Table:
         """Return the entries from `start` to before `stop`, in order.
 
-        The columns are those of `entry_schema` without the size.
+        The columns are those of `record_schema` without the size.
         """
         import pyarrow as pa
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from featurize.config import Job
 from featurize.errors import InputRejected, UsageError
 from featurize.sources.files import Files, size_of
-from featurize.sources.source import Entry, entry_schema
+from featurize.sources.source import Record, record_schema
 from featurize.sources.walk import is_utf8, percent_escaped
 from featurize.types import Modality, RejectReason
 
@@ -55,12 +55,12 @@ class SingleFile:
             "path": None if problem else self.name,
             "size": size,
         }
-        schema = entry_schema(self.modality, self.label_type(), self.columns())
+        schema = record_schema(self.modality, self.label_type(), self.columns())
         yield pa.RecordBatch.from_pylist([row], schema=schema)
 
-    def load(self, entry: Entry) -> str | bytes:
+    def load(self, record: Record) -> str | bytes:
         """Return the text, or the bytes of the image, of the file."""
-        if entry.path is None:
+        if record.path is None:
             raise InputRejected(RejectReason.UNREADABLE, "the file has no usable path")
         # SOURCE may be a link, which names its target here: it was given, not found.
         return self._files.load(self.root.name)

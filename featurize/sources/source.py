@@ -1,7 +1,7 @@
 """The seam between raw data and everything after it: what a source is and what it gives.
 
-A scan gives Arrow record batches with the columns of `entry_schema`: one row per input, accepted or
-rejected. `path` is relative to the folder the files of the source lie in, or the address of a
+A scan gives Arrow record batches with the columns of `record_schema`: one row per input, accepted
+or rejected. `path` is relative to the folder the files of the source lie in, or the address of a
 member of an archive (see `Packed`); `size` is the length of the content in bytes. The
 user's own columns stand behind COLUMN_PREFIX, so that no name clashes.
 """
@@ -24,7 +24,7 @@ BATCH_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Record:
     """One input of a listing: its content, or the path or address to read it from."""
 
     id: str
@@ -53,7 +53,7 @@ class Source(Protocol):
         Raises SourceError where the raw data is damaged as a whole.
         """
 
-    def load(self, entry: Entry) -> str | bytes:
+    def load(self, record: Record) -> str | bytes:
         """Return the text, or the bytes of the image file; raise InputRejected.
 
         Safe to call from several threads at once.
@@ -66,7 +66,7 @@ class Source(Protocol):
         """Return the type of the labels."""
 
 
-def entry_schema(modality: Modality, label_type: pa.DataType, carried: pa.Schema) -> pa.Schema:
+def record_schema(modality: Modality, label_type: pa.DataType, carried: pa.Schema) -> pa.Schema:
     """Return the schema of the batches of a scan."""
     import pyarrow as pa
 

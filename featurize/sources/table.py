@@ -14,7 +14,7 @@ from featurize.sources.columns import ColumnRoles
 from featurize.sources.contents import Contents, image_contents, text_contents
 from featurize.sources.files import Files
 from featurize.sources.records import Records, missing_value
-from featurize.sources.source import COLUMN_PREFIX, Entry, entry_schema
+from featurize.sources.source import COLUMN_PREFIX, Record, record_schema
 from featurize.types import Modality, RejectReason
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ class TableSource:
         if first == 1:
             raise SourceError(f"No input found: {self.name} has columns, and no record.")
 
-    def load(self, entry: Entry) -> str | bytes:
+    def load(self, record: Record) -> str | bytes:
         """Return the content of a record, read from the file it names where it names one."""
-        if entry.content is not None:
-            return entry.content
-        if entry.path is None:
+        if record.content is not None:
+            return record.content
+        if record.path is None:
             raise InputRejected(RejectReason.MISSING_VALUE, "the record has no content")
-        return self._files.load(entry.path)
+        return self._files.load(record.path)
 
     def columns(self) -> pa.Schema:
         """Return the user's own columns."""
@@ -105,7 +105,7 @@ class TableSource:
         }
         for name, final in roles.carried.items():
             columns[COLUMN_PREFIX + final] = records.columns[name]
-        schema = entry_schema(self.modality, self.label_type(), self.columns())
+        schema = record_schema(self.modality, self.label_type(), self.columns())
         return pa.RecordBatch.from_pydict(columns, schema=schema)
 
     def _ids(self, records: Records, first: int) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from featurize.config import Job
 from featurize.errors import InputRejected
-from featurize.sources import Entry, Listing, Source, open_source
+from featurize.sources import Listing, Record, Source, open_source
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> ReadSource:
         for row in rows:
             if row["reason"] is None:
                 try:
-                    entry = Entry(row["id"], row["source"], row["content"], row["path"])
-                    contents[row["id"]] = source.load(entry)
+                    record = Record(row["id"], row["source"], row["content"], row["path"])
+                    contents[row["id"]] = source.load(record)
                 except InputRejected as error:
                     refused[row["id"]] = error
         return Read(source, rows, contents, refused)

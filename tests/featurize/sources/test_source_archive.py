@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from featurize.config import Job
 from featurize.errors import InputRejected, SourceError, UsageError
-from featurize.sources import Entry, open_source, packed, tarred
+from featurize.sources import Record, open_source, packed, tarred
 
 if TYPE_CHECKING:
     from conftest import ReadSource
@@ -316,7 +316,7 @@ def test_an_archive_that_changes_is_noticed(tmp_path: Path, suffix: str) -> None
     path = archive(tmp_path, packed_as(suffix, {"a.txt": "one"}), "x" + suffix)
     source = open_source(Job(path, out=tmp_path / "out"))
     (row,) = next(iter(source.scan())).to_pylist()
-    entry = Entry(row["id"], row["source"], row["content"], row["path"])
+    entry = Record(row["id"], row["source"], row["content"], row["path"])
     assert source.load(entry) == "one"
     path.write_bytes(packed_as(suffix, {"a.txt": "another"}))
     with pytest.raises(InputRejected, match="changed during the run"):
@@ -437,7 +437,7 @@ def outcome(content: bytes, name: str, folder: Path) -> dict[str, object] | str:
     for row in rows:
         try:
             if row["reason"] is None:
-                entry = Entry(row["id"], row["source"], row["content"], row["path"])
+                entry = Record(row["id"], row["source"], row["content"], row["path"])
                 found[row["id"]] = source.load(entry)
                 continue
         except InputRejected as error:
@@ -696,7 +696,7 @@ def test_threads_load_independently(tmp_path: Path, suffix: str) -> None:
     path = archive(tmp_path, packed_as(suffix, files), "x" + suffix)
     source = open_source(Job(path, out=tmp_path / "out"))
     rows = [row for batch in source.scan() for row in batch.to_pylist()]
-    entries = [Entry(row["id"], row["source"], None, row["path"]) for row in rows] * 6
+    entries = [Record(row["id"], row["source"], None, row["path"]) for row in rows] * 6
     with ThreadPoolExecutor(6) as pool:
         loaded = list(pool.map(source.load, entries))
     assert loaded == [files[entry.id.removeprefix(f"x{suffix}/")] for entry in entries]

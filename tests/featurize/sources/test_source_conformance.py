@@ -19,7 +19,7 @@ import pytest
 
 from featurize.config import Job
 from featurize.errors import InputRejected
-from featurize.sources import COLUMN_PREFIX, Entry, Listing, Source, open_source
+from featurize.sources import COLUMN_PREFIX, Listing, Record, Source, open_source
 from featurize.types import Progress, RejectReason
 
 TEXTS = ["zebra", "Äpfel und Öl", "one\ntwo", "𝄞 clef", "007", "ß", "é", " spaced "]
@@ -180,7 +180,7 @@ def test_sizes_are_the_lengths_of_what_loads(source: Source, listing: Listing) -
             assert size == 0
             continue
         try:
-            content = source.load(Entry(*(row[k] for k in ("id", "source", "content", "path"))))
+            content = source.load(Record(*(row[k] for k in ("id", "source", "content", "path"))))
         except InputRejected:
             assert size == 0
         else:
@@ -229,16 +229,16 @@ def test_columns_name_the_carried_columns_of_a_slice(source: Source, listing: Li
 def test_loading_from_threads_gives_the_same(source: Source, listing: Listing) -> None:
     """Several threads may load at once."""
     rows = [row for row in rows_of(listing.slice(0, len(listing))) if row["reason"] is None]
-    work = [Entry(*(row[k] for k in ("id", "source", "content", "path"))) for row in rows] * 20
+    work = [Record(*(row[k] for k in ("id", "source", "content", "path"))) for row in rows] * 20
 
-    def load(entry: Entry) -> str | bytes:
+    def load(record: Record) -> str | bytes:
         try:
-            return source.load(entry)
+            return source.load(record)
         except InputRejected as error:
             return str(error)
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(load, work)) == [load(entry) for entry in work]
+        assert list(pool.map(load, work)) == [load(record) for record in work]
 
 
 def test_close_removes_the_spool(listing: Listing, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from featurize.errors import InputRejected, SourceError, UsageError
-from featurize.sources import Entry
+from featurize.sources import Record
 
 if TYPE_CHECKING:
     from conftest import ReadSource
@@ -128,7 +128,7 @@ def test_a_file_gone_after_the_scan_is_unreadable(read: ReadSource, write: Write
     source = read(root).source
     (root / "a.txt").unlink()
     with pytest.raises(InputRejected, match=r"^unreadable: No such file or directory$"):
-        source.load(Entry("a.txt", "a.txt", None, "a.txt"))
+        source.load(Record("a.txt", "a.txt", None, "a.txt"))
 
 
 LABELLED = [
