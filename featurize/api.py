@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
@@ -29,6 +29,7 @@ def run(job: Job, reporter: Reporter | None = None) -> RunSummary:
     from featurize.pipeline import embed_source
 
     reporter = reporter or Silent()
+    job = _as_before(job)
     source, name = _prepare(job)
     bundle = resolve(name, say=reporter.say)
     _require_modality(name, bundle.card.modality, source.modality)
@@ -48,8 +49,28 @@ def plan(job: Job, reporter: Reporter | None = None) -> Json:
     """Say what `run` would do, and write nothing."""
     from featurize.pipeline import plan_source
 
+    job = _as_before(job)
     source, name = _prepare(job)
     return plan_source(job, source, name, reporter or Silent())
+
+
+def _as_before(job: Job) -> Job:
+    """Fill in what a table was made with, where the job leaves it open: a table is made one way."""
+    from featurize.table.layout import Layout
+    from featurize.table.log import CommitLog
+
+    origin = CommitLog(Layout.of(Path(job.out)).log).snapshot().origin
+    if not origin:
+        return job
+    variant = origin["variant"]
+    return replace(
+        job,
+        encoder=job.encoder or origin["bundle"],
+        device=variant["device"] if job.device == "auto" else job.device,
+        runtime=variant["runtime"] if job.runtime is RuntimeName.AUTO else job.runtime,
+        precision=variant["precision"] if job.precision is Precision.AUTO else job.precision,
+        no_text=job.no_text or origin["no_text"],
+    )
 
 
 def _prepare(job: Job) -> tuple[Source, str]:

@@ -111,7 +111,9 @@ class Job:
     max_rejects: str | int | None = option(
         None, "Accept up to N rejects, or P% of the inputs; more stop the run.", metavar="N|P%"
     )
-    append: bool = option(False, "Add to the table without deleting.")
+    retry_rejects: bool = option(False, "Try rejected contents again.")
+    wait: bool = option(False, "Wait while another process writes to the table.")
+    append: bool = option(False, "Add to a table, also from another source, without deleting.")
     allow_delete: bool = option(False, "Allow a run to delete more than 20 % of the rows.")
     no_text: bool = option(False, "Leave the text column out of the table.")
 

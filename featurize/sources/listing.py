@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from featurize.errors import SourceError
-from featurize.sources.source import Source
+from featurize.sources.source import Scan
 from featurize.storage import make_folder, remove
 from featurize.types import Progress, RejectReason
 
@@ -32,10 +32,11 @@ class Listing:
     one id the first that was found stays as it is; the others are rejected as `duplicate_id`.
     """
 
-    def __init__(self, spool: Path, scanned: _Scanned) -> None:
+    def __init__(self, spool: Path, scanned: _Scanned, *, unique: bool = True) -> None:
         self._spool = spool
         self._starts = np.cumsum([0, *scanned.lengths])
         self._order, self._repeated = _sorted(spool)
+        self._repeated &= unique
         rejected = np.concatenate(scanned.rejected)[self._order] | self._repeated
         self.rejected_count = int(rejected.sum())
         self.sizes: NDArray[np.int64] = np.concatenate(scanned.sizes)[self._order]
@@ -44,18 +45,21 @@ class Listing:
     @classmethod
     def build(
         cls,
-        source: Source,
+        source: Scan,
         spool: Path,
         on_progress: Callable[[Progress], None] | None = None,
+        *,
+        unique: bool = True,
     ) -> Listing:
         """Scan a source into the file `spool`, and sort what it gave.
 
+        Without `unique`, entries of one id stand side by side and none is rejected.
         Raises SourceError where the source is damaged or holds nothing; the spool is then removed.
         """
         make_folder(spool.parent)
         try:
             scanned = _scan(source, spool, on_progress or (lambda _: None))
-            return cls(spool, scanned)
+            return cls(spool, scanned, unique=unique)
         except BaseException:
             remove(spool)
             raise
@@ -69,14 +73,25 @@ class Listing:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def slice(self, start: int, stop: int) -> pa.Table:
-        """Return the entries from `start` to before `stop`, in order.
+    def block(self, start: int, size: int) -> range:
+        """Return the places of about `size` entries from `start`, those of one id together."""
+        stop = min(start + size, len(self))
+        while stop < len(self) and self._repeated[stop]:
+            stop += 1
+        return range(start, stop)
 
-        The columns are those of `record_schema` without the size.
+    def slice(self, start: int, stop: int) -> pa.Table:
+        """Return the entries from `start` to before `stop`, in order, as `take` does."""
+        return self.take(np.arange(start, min(stop, len(self))))
+
+    def take(self, places: NDArray[np.int64]) -> pa.Table:
+        """Return the entries at some places of the order.
+
+        The columns are those of the scan without the size.
         """
         import pyarrow as pa
 
-        rows = self._order[start:stop]
+        rows = self._order[places]
         with pa.memory_map(str(self._spool)) as mapped, pa.ipc.open_file(mapped) as file:
             schema = file.schema
             parts = list(self._taken(file, rows))
@@ -84,7 +99,7 @@ class Listing:
         ranks = np.empty(len(rows), np.int64)
         ranks[np.argsort(rows, kind="stable")] = np.arange(len(rows))
         table = pa.Table.from_batches(parts, schema).combine_chunks().take(pa.array(ranks))
-        return _marked(table.drop_columns("size"), self._repeated[start:stop])
+        return _marked(table.drop_columns("size"), self._repeated[places])
 
     def close(self) -> None:
         """Remove the spool file."""
@@ -119,7 +134,7 @@ class _Scanned:
         self.rejected.append(batch.column("reason").is_valid().to_numpy(zero_copy_only=False))
 
 
-def _scan(source: Source, spool: Path, on_progress: Callable[[Progress], None]) -> _Scanned:
+def _scan(source: Scan, spool: Path, on_progress: Callable[[Progress], None]) -> _Scanned:
     """Write all entries of a source to the spool."""
     import pyarrow as pa
 

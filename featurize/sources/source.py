@@ -33,6 +33,15 @@ class Record:
     path: str | None
 
 
+class Scan(Protocol):
+    """What a listing is built from; batches have at least `id`, `reason` and `size`."""
+
+    name: str
+
+    def scan(self) -> Iterator[pa.RecordBatch]:
+        """Yield all entries."""
+
+
 class Source(Protocol):
     """Raw data of one modality.
 

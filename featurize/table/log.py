@@ -124,7 +124,18 @@ class CommitLog:
                 f"Version {version} of the table was written by another process meanwhile.",
                 fix="Run the command again.",
             ) from None
+        except OSError:
+            if not self._landed(version, commit):
+                raise
         return _apply(state, version, entry, sha256_bytes(data))
+
+    def _landed(self, version: int, commit: Commit) -> bool:
+        """Say whether a commit whose writing failed is there all the same."""
+        try:
+            entry = _parse(self.path_of(version), self.path_of(version).read_bytes())
+        except (OSError, TableError):
+            return False
+        return bool(entry["commit_id"] == commit.commit_id)
 
 
 def _apply(state: Snapshot, version: int, entry: Json, digest: str) -> Snapshot:

@@ -70,6 +70,15 @@ class EmbeddingTable:
         """Return the files that hold the rows."""
         return self._snapshot.data()
 
+    @property
+    def reject_parts(self) -> list[Part]:
+        """Return the files that hold the rejects."""
+        return self._snapshot.rejects()
+
+    def read(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield one of the table's files batch by batch."""
+        return read_part(self.path, part, columns, BATCH)
+
     def __repr__(self) -> str:
         """Say where it lies and what it holds."""
         return (
@@ -134,11 +143,7 @@ class EmbeddingTable:
         """Return the rejected inputs: id, source, reason, detail, content_sha256."""
         import pyarrow as pa
 
-        batches = [
-            batch
-            for part in self._snapshot.rejects()
-            for batch in read_part(self.path, part, None, BATCH)
-        ]
+        batches = [batch for part in self.reject_parts for batch in self.read(part)]
         return pa.Table.from_batches(batches, reject_schema())
 
     def _narrow(self, columns: Sequence[str] | None) -> pa.Schema:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,14 +29,38 @@ class StagedPart:
     part: Part
 
 
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A staged part that takes the place of an older one; None where nothing of it is left."""
+
+    old: Part
+    new: StagedPart | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The files one commit adds and replaces, what was counted, and whether its run is done."""
+
+    data: Sequence[StagedPart] = ()
+    rejects: Sequence[StagedPart] = ()
+    replaced: Sequence[Replacement] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+    complete: bool = True
+
+
 class TableWriter:
     """The one writer of a table. `stage` may run on any thread, `commit` on one."""
 
-    def __init__(self, layout: Layout, origin: Json) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._log = CommitLog(layout.log)
-        self.origin = origin
+        self.origin: Json = {}
         self.snapshot: Snapshot = EMPTY
+
+    @property
+    def root(self) -> Path:
+        """Return the folder of the table."""
+        return self._layout.root
 
     @property
     def staging(self) -> Path:
@@ -48,23 +72,27 @@ class TableWriter:
         path = self.staging / f"{uuid.uuid4().hex}.parquet"
         return StagedPart(path, write_part(rows, path))
 
-    def commit(
-        self,
-        data: StagedPart | None,
-        rejects: StagedPart | None,
-        counts: dict[str, int],
-        *,
-        complete: bool = True,
-    ) -> None:
+    def commit(self, change: Change, operation: str = "embed") -> list[Part]:
         """Give staged parts their final names, then make them the table's next version.
 
-        `complete` says that nothing of the run is left to do.
+        A replacement keeps the number in the name of the part it replaces, and so its place.
+        Returns the parts with rows that were added, replacements last.
         """
-        version = self.snapshot.version + 1
-        staged = [(self._layout.data, data), (self._layout.rejects, rejects)]
-        parts = [self._place(version, folder, part) for folder, part in staged if part is not None]
-        commit = Commit("embed", parts, [], self.origin, counts, complete)
+        number = self.snapshot.version + 1
+        data = [self._place(number, self._layout.data, part) for part in change.data]
+        rejects = [self._place(number, self._layout.rejects, part) for part in change.rejects]
+        for item in change.replaced:
+            if item.new is not None:
+                folder = self._layout.root / Path(item.old.file).parent
+                into = data if folder == self._layout.data else rejects
+                into.append(self._place(_number_of(item.old), folder, item.new))
+        removed = [item.old.file for item in change.replaced]
+        before = sum(item.old.rows for item in change.replaced)
+        inputs = sum(part.rows for part in (*data, *rejects)) - before
+        counts = {**change.counts, "inputs": inputs}
+        commit = Commit(operation, [*data, *rejects], removed, self.origin, counts, change.complete)
         self.snapshot = self._log.append(self.snapshot, commit)
+        return data
 
     def tidy(self) -> None:
         """Remove what the last commit does not name, so that plain readers see only its rows.
@@ -79,33 +107,39 @@ class TableWriter:
         for path in (*self.staging.iterdir(), *self._layout.log.glob(".*")):
             storage.remove(path)
 
-    def _place(self, version: int, folder: Path, staged: StagedPart) -> Part:
-        name = f"part-{version:06d}-{staged.part.sha256[:12]}.parquet"
+    def _place(self, number: int, folder: Path, staged: StagedPart) -> Part:
+        name = f"part-{number:06d}-{staged.part.sha256[:12]}.parquet"
         storage.publish(staged.path, folder / name)
         return replace(staged.part, file=f"{folder.name}/{name}")
 
 
 @contextlib.contextmanager
-def new_table(root: Path, origin: Json) -> Iterator[TableWriter]:
-    """Open a new table for writing, locked.
+def write_table(root: Path, *, wait: bool = False) -> Iterator[TableWriter]:
+    """Open a table for writing, locked; where there is none, a new one.
 
     On leaving, files that no commit names are removed, and all of a table that got no commit.
-    Raises TableError where the folder already holds a table or anything else.
+    Raises TableError where the folder holds anything else, TableLocked where another process
+    writes to it, unless `wait`.
     """
     layout = Layout.of(root)
     require_room(root)
-    with storage.lock(layout.root, wait=False):
-        _require_free(layout)
-        writer = TableWriter(layout, origin)
+    with storage.lock(layout.root, wait=wait):
+        _require_own(layout)
+        writer = TableWriter(layout)
         try:
             for folder in layout.folders:
                 storage.make_folder(folder)
             writer.tidy()
+            writer.origin = dict(writer.snapshot.origin)
             yield writer
         finally:
             writer.tidy()
             if writer.snapshot.version == 0:
                 _withdraw(layout)
+
+
+def _number_of(part: Part) -> int:
+    return int(Path(part.file).name.split("-")[1])
 
 
 def _withdraw(layout: Layout) -> None:
@@ -118,26 +152,20 @@ def _withdraw(layout: Layout) -> None:
 
 
 def require_room(root: Path) -> None:
-    """Raise TableError where a new table cannot be written: before anything costs time."""
+    """Raise TableError where a table cannot be written: before anything costs time."""
     if root.exists() and not root.is_dir():
         raise TableError(f"{root} is a file; --out names a folder.")
     nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise TableError(f"{nearest} cannot be written to.", fix="Choose another --out.")
-    if root.is_dir() and not (root / storage.HOLDER).exists():
-        _require_free(Layout.of(root))
+    if root.is_dir():
+        _require_own(Layout.of(root))
 
 
-def _require_free(layout: Layout) -> None:
-    """Refuse a folder that holds a table, or anything that is none."""
-    log = CommitLog(layout.log)
-    if log.versions():
-        raise TableError(
-            f"{layout.root} already holds an embedding table"
-            f"{'' if log.snapshot().complete else ', of a run that was stopped before its end'}; "
-            "this version does not update one.",
-            fix="Choose another --out, or remove the folder.",
-        )
+def _require_own(layout: Layout) -> None:
+    """Refuse a folder that is neither a table nor empty."""
+    if CommitLog(layout.log).versions():
+        return
     names = {storage.HOLDER, *(folder.name for folder in layout.folders)}
     strangers = sorted(path.name for path in layout.root.iterdir() if path.name not in names)
     if strangers:

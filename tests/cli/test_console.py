@@ -116,10 +116,10 @@ def test_no_color_is_honoured(featurize_cli):
 
 def test_a_second_writer_is_told_who_the_first_is(featurize_cli, tiny_text, tmp_path):
     """While one run writes, another names its process and exits 1."""
-    from featurize.table.writer import new_table
+    from featurize.table.writer import write_table
 
     (tmp_path / "a.txt").write_text("the fox")
-    with new_table(tmp_path / "t", {}):
+    with write_table(tmp_path / "t"):
         done = featurize_cli("embed", tmp_path, "--out", tmp_path / "t", "--encoder", tiny_text)
     assert done.returncode == 1
     assert f"process {os.getpid()}" in done.stderr

@@ -424,13 +424,44 @@ def test_bad_text_files_are_rejected_with_their_reason(embed, tmp_path):
     }
 
 
-def test_a_second_run_on_a_table_is_refused(embed, tmp_path):
-    """The table is not touched by a run that cannot update it."""
+def test_a_second_run_brings_the_table_up_to_date(embed, tmp_path):
+    """Only what changed is done, and nothing changed makes no commit."""
     write(tmp_path / "in" / "a.txt")
+    assert embed(tmp_path / "in")[1]["version"] == 1
+    _, data, _, frame = embed(tmp_path / "in")
+    assert (data["version"], data["unchanged"], data["encoded"], len(frame)) == (1, 1, 0, 1)
+    write(tmp_path / "in" / "b.txt", "a dog")
+    _, data, _, frame = embed(tmp_path / "in")
+    assert (data["version"], data["embedded"], data["unchanged"]) == (2, 1, 1)
+    assert list(frame["id"]) == ["a.txt", "b.txt"]
+
+
+def test_another_source_on_a_table_is_refused_naming_both(embed, tmp_path):
+    """A table is bound to its source; --append adds another's inputs without deleting."""
+    write(tmp_path / "one" / "a.txt")
+    write(tmp_path / "two" / "b.txt")
+    assert embed(tmp_path / "one")[0] == 0
+    code, data, _, _ = embed(tmp_path / "two")
+    assert code == 1
+    assert str(tmp_path / "one") in data["error"]["message"]
+    assert str(tmp_path / "two") in data["error"]["message"]
+    code, data, _, frame = embed(tmp_path / "two", "--append")
+    assert (code, data["rows"], list(frame["id"])) == (0, 2, ["a.txt", "b.txt"])
+    assert embed(tmp_path / "one")[0] == 1
+
+
+def test_many_deletions_ask_for_permission(embed, tmp_path):
+    """More than a fifth of the rows go only with --allow-delete."""
+    for number in range(10):
+        write(tmp_path / "in" / f"{number}.txt", f"fox {number}")
     assert embed(tmp_path / "in")[0] == 0
+    for number in range(3):
+        (tmp_path / "in" / f"{number}.txt").unlink()
     code, data, _, frame = embed(tmp_path / "in")
-    assert (code, len(frame)) == (1, 1)
-    assert "already holds" in data["error"]["message"]
+    assert (code, len(frame)) == (1, 10)
+    assert "--allow-delete" in data["error"]["fix"]
+    code, data, _, frame = embed(tmp_path / "in", "--allow-delete")
+    assert (code, data["deleted"], len(frame)) == (0, 3, 7)
 
 
 def test_quiet_prints_nothing_and_progress_goes_to_stderr(featurize_cli, tiny_text, tmp_path):

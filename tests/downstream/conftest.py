@@ -33,7 +33,7 @@ def make_table(tmp_path_factory):
 
     from featurize.table import EmbeddingTable
     from featurize.table.layout import EMBEDDING, RowColumns
-    from featurize.table.writer import new_table
+    from featurize.table.writer import Change, write_table
 
     def make(vectors, labels=None, encoder=None, origin=None, path=None, complete=True, **columns):
         encoder = encoder or _card(vectors.shape[1])
@@ -52,8 +52,9 @@ def make_table(tmp_path_factory):
         rows = pa.table({key: columns[key] for key in schema.names}, schema=schema)
         path = path or tmp_path_factory.mktemp("tables") / "table"
         origin = {"source": "rows.csv", "bundle": "minilm", "variant": {}} | (origin or {})
-        with new_table(path, origin) as writer:
-            writer.commit(writer.stage(rows), None, {"inputs": count}, complete=complete)
+        with write_table(path) as writer:
+            writer.origin = origin
+            writer.commit(Change([writer.stage(rows)], complete=complete))
         return EmbeddingTable.open(path)
 
     return make

@@ -217,13 +217,6 @@ def test_a_run_that_fails_before_its_first_commit_leaves_nothing(texts, tiny_tex
     assert not (tmp_path / "table").exists()
 
 
-def test_an_existing_table_is_refused(texts, tiny_text, tmp_path):
-    """A second run on the same table says so."""
-    embed(Job(texts, out=tmp_path / "table"), tiny_text)
-    with pytest.raises(TableError, match="already holds an embedding table"):
-        embed(Job(texts, out=tmp_path / "table"), tiny_text)
-
-
 def test_a_folder_with_strangers_is_refused_untouched(texts, tiny_text, tmp_path, hashes):
     """A folder that is no table is not written to."""
     (tmp_path / "mine").mkdir()

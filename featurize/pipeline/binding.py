@@ -1,0 +1,100 @@
+"""What ties a table to its source, its encoder and its options, from the first commit on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from featurize.config import Job
+from featurize.encoder import Encoder
+from featurize.errors import TableError, UsageError
+from featurize.sources import Source
+from featurize.table import EmbeddingTable
+from featurize.table.layout import RowColumns
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MOST_DELETED = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One run's source, encoder and options beside the table it works on, None for a new one."""
+
+    job: Job
+    source: Source
+    encoder: Encoder
+    bundle: str
+    table: EmbeddingTable | None
+
+    def origin(self) -> Json:
+        """Return what the log states about how the table is made; raise where that would change."""
+        place = str(self.source.root)
+        fresh: Json = {
+            "source": place,
+            "appended": [],
+            "modality": str(self.source.modality),
+            "encoder": self.encoder.card.name,
+            "fingerprint": self.encoder.fingerprint,
+            "bundle": self.bundle,
+            "variant": self.encoder.variant,
+            "no_text": self.job.no_text,
+        }
+        if self.table is None:
+            return fresh
+        self.table.card.require_same_space(
+            self.encoder.card, here=f"the table {self.table.path}", there="this run"
+        )
+        old = self.table.origin
+        then, now = {**old, **old["variant"]}, {**fresh, **fresh["variant"]}
+        for name in ("runtime", "device", "precision", "graph", "no_text"):
+            if then[name] != now[name]:
+                raise UsageError(
+                    f"{self.table.path} was made with {name} {then[name]}; this run has "
+                    f"{now[name]}. A table is made one way.",
+                    fix="Leave the option out to go on as before, or choose another --out.",
+                )
+        self.encoder.budget = old["variant"]["budget"]
+        self._require_source(place, old)
+        known = [old["source"], *old["appended"]]
+        return old if place in known else {**old, "appended": [*old["appended"], place]}
+
+    def schema(self) -> pa.Schema:
+        """Return the schema of the table after this run."""
+        processor = self.encoder.processor
+        left_out = {processor.content_column} if self.job.no_text else set()
+        added = {name: kind for name, kind in processor.columns.items() if name not in left_out}
+        columns = RowColumns(self.source.label_type(), added, self.source.columns())
+        schema = columns.schema(self.encoder.card)
+        if self.table is not None and self.job.append and not schema.equals(self.table.schema):
+            raise UsageError(
+                f"--append needs the table's columns {', '.join(self.table.schema.names)}; the "
+                f"source gives {', '.join(schema.names)}, or other types.",
+                fix="Give the source the same columns, with --rename or by editing it.",
+            )
+        return schema
+
+    def require_few_deleted(self, deleted: int) -> None:
+        """Raise TableError where more than 20 % of the rows, or all, are about to go."""
+        rows = len(self.table) if self.table is not None else 0
+        if self.job.allow_delete or deleted == 0:
+            return
+        if deleted > _MOST_DELETED * rows or deleted == rows:
+            raise TableError(
+                f"{deleted:,} of {rows:,} rows of {self.job.out} have no input any more and "
+                f"would be deleted. Nothing was changed.",
+                fix="If that is meant, run again with --allow-delete; if the source is not "
+                "whole, mend it; to add only, use --append.",
+            )
+
+    def _require_source(self, place: str, old: Json) -> None:
+        if self.job.append or (place == old["source"] and not old["appended"]):
+            return
+        sources = " and ".join([old["source"], *old["appended"]])
+        raise TableError(
+            f"{self.job.out} is made from {sources}; this run names {place}, and would delete "
+            "the rest.",
+            fix="Add with --append, or choose another --out.",
+        )

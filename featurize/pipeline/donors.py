@@ -1,0 +1,94 @@
+"""Which contents a table has vectors for, so that each is encoded once."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from featurize.table import EmbeddingTable
+from featurize.table.layout import EMBEDDING
+from featurize.table.part import Part, read_part
+from featurize.table.reader import vectors_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_DIGEST = "content_sha256"
+_KEY_DIGITS = 16  # 64 bits find a candidate; the whole digest then decides
+
+
+class Donors:
+    """The contents of committed parts: 12 bytes a row, sorted by the head of their digest.
+
+    Parts are read again for their vectors; a part that was replaced stays on disk until the run
+    ends. Safe for several threads.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._parts: list[Part] = []
+        self._index = (np.empty(0, np.uint64), np.empty(0, np.int32))
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, table: EmbeddingTable) -> Donors:
+        """Take in the contents of a table."""
+        donors = cls(table.path)
+        for part in table.parts:
+            batches = table.read(part, [_DIGEST])
+            digests = [value for batch in batches for value in batch.column(0).to_pylist()]
+            donors.add(part, digests)
+        return donors
+
+    def add(self, part: Part, digests: Sequence[str]) -> None:
+        """Take in the contents of a committed part."""
+        keys = _keys(digests)
+        with self._lock:
+            number = np.full(len(keys), len(self._parts), np.int32)
+            self._parts.append(part)
+            all_keys = np.concatenate([self._index[0], keys])
+            order = np.argsort(all_keys, kind="stable")
+            self._index = all_keys[order], np.concatenate([self._index[1], number])[order]
+
+    def unknown(self, digests: Iterable[str]) -> int:
+        """Return how many of the digests no part has."""
+        keys, _ = self._index
+        wanted = _keys(list(digests))
+        places = np.searchsorted(keys, wanted)
+        known = places < len(keys)
+        known[known] = keys[places[known]] == wanted[known]
+        return int((~known).sum())
+
+    def vectors(self, digests: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors, (dim,) float32, of those contents that a part has."""
+        found: dict[str, NDArray[np.float32]] = {}
+        for part, wanted in self._candidates(digests).items():
+            names = [_DIGEST, EMBEDDING]
+            for batch in read_part(self._root, self._parts[part], names, batch_size=8192):
+                rows = batch.column(_DIGEST).to_pylist()
+                hits = [row for row, digest in enumerate(rows) if digest in wanted]
+                if hits:
+                    vectors = vectors_of(batch)
+                    found |= {rows[row]: vectors[row].copy() for row in hits}
+        return found
+
+    def _candidates(self, digests: Sequence[str]) -> dict[int, set[str]]:
+        keys, numbers = self._index
+        wanted: defaultdict[int, set[str]] = defaultdict(set)
+        if not len(keys):
+            return wanted
+        places = np.searchsorted(keys, _keys(digests))
+        for digest, key, place in zip(digests, _keys(digests), places.tolist(), strict=True):
+            if place < len(keys) and keys[place] == key:
+                wanted[int(numbers[place])].add(digest)
+        return wanted
+
+
+def _keys(digests: Sequence[str]) -> NDArray[np.uint64]:
+    return np.array([int(digest[:_KEY_DIGITS], 16) for digest in digests], dtype=np.uint64)

@@ -1,0 +1,55 @@
+"""What is known of listed inputs before anything is encoded: digests and early rejections."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from featurize.errors import InputRejected
+from featurize.pipeline.chunk import content_digest, records_of
+from featurize.sources import Record, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SLICES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known of an input before it is encoded: its digest, or why it is rejected."""
+
+    source: str
+    digest: str | None
+    reason: str | None = None
+    detail: str | None = None
+
+    @property
+    def as_reject(self) -> tuple[str, str | None, str | None, str | None] | None:
+        """Return the reject it becomes, as the table would state it; None if it has content."""
+        return None if self.reason is None else (self.source, self.reason, self.detail, None)
+
+
+def outcomes_of(listed: pa.Table, source: Source, workers: Executor) -> list[Outcome]:
+    """Load and hash the contents of a block on the workers."""
+    records = records_of(listed)
+    reasons = zip(*(listed.column(n).to_pylist() for n in ("reason", "detail")), strict=True)
+    pairs = list(zip(records, reasons, strict=True))
+    size = max(1, -(-len(pairs) // _SLICES))
+
+    def hash_all(part: list[tuple[Record, tuple[str | None, str | None]]]) -> list[Outcome]:
+        return [_outcome(source, record, *why) for record, why in part]
+
+    parts = [pairs[start : start + size] for start in range(0, len(pairs), size)]
+    return [outcome for part in workers.map(hash_all, parts) for outcome in part]
+
+
+def _outcome(source: Source, record: Record, reason: str | None, detail: str | None) -> Outcome:
+    if reason is not None:
+        return Outcome(record.source, None, reason, detail)
+    try:
+        digest = content_digest(source.load(record))
+    except InputRejected as rejection:
+        return Outcome(record.source, None, str(rejection.reason), rejection.detail)
+    return Outcome(record.source, digest)

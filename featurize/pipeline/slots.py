@@ -1,0 +1,136 @@
+"""The growing result of a chunk: one slot per listed input, which ends as a row or a reject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from featurize.errors import InputRejected
+from featurize.pipeline.donors import Donors
+from featurize.sources import COLUMN_PREFIX
+from featurize.table.layout import EMBEDDING, embedding_type, reject_schema
+from featurize.types import RejectReason, Sample
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A content's SHA-256, where it could be read, and its sample or why there is none."""
+
+    digest: str | None
+    outcome: Sample | InputRejected
+
+
+@dataclass(slots=True)
+class Slots:
+    """What is known of each listed input so far; `encoded` are the digests sent to the model."""
+
+    listed: pa.Table
+    vectors: NDArray[np.float32]  # (inputs, dim)
+    digests: list[str | None]
+    columns: list[dict[str, str | int | bool] | None]
+    rejected: dict[int, tuple[str, str]] = field(default_factory=dict)
+    owners: dict[str, int] = field(default_factory=dict)  # digest -> the slot with its vector
+    encoded: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, listed: pa.Table, dim: int) -> Self:
+        """Make slots for listed inputs; those rejected when they were listed stay so."""
+        size = listed.num_rows
+        slots = cls(listed, np.zeros((size, dim), np.float32), [None] * size, [None] * size)
+        reasons, details = (listed.column(name).to_pylist() for name in ("reason", "detail"))
+        for place, reason in enumerate(reasons):
+            if reason is not None:
+                slots.rejected[place] = (reason, details[place])
+        return slots
+
+    def take(self, window: list[int], prepared: list[Prepared]) -> dict[int, Sample]:
+        """Note what inputs became; return the samples of contents not seen before, by slot."""
+        samples: dict[int, Sample] = {}
+        for place, item in zip(window, prepared, strict=True):
+            self.digests[place] = item.digest
+            if isinstance(item.outcome, InputRejected):
+                self.rejected[place] = (item.outcome.reason, item.outcome.detail)
+                continue
+            self.columns[place] = item.outcome.columns
+            if item.digest is not None and item.digest not in self.owners:
+                self.owners[item.digest] = place
+                samples[place] = item.outcome
+        return samples
+
+    def take_known(self, samples: dict[int, Sample], donors: Donors) -> None:
+        """Take the vectors of contents that the table has, and their samples off the list."""
+        known = donors.vectors([str(self.digests[place]) for place in samples])
+        for digest, vector in known.items():
+            place = self.owners[digest]
+            self.vectors[place] = vector
+            del samples[place]
+
+    def take_vectors(self, samples: dict[int, Sample], vectors: NDArray[np.float32]) -> None:
+        """Take the vectors of encoded samples, (samples, dim) float32."""
+        self.vectors[list(samples)] = vectors
+        self.encoded += [str(self.digests[place]) for place in samples]
+
+    def fan_out(self, window: list[int]) -> None:
+        """Give each content's one vector to all its inputs."""
+        for place in window:
+            digest = self.digests[place]
+            if self.columns[place] is not None and digest is not None:
+                self.vectors[place] = self.vectors[self.owners[digest]]
+
+    def reject_unusable(self) -> None:
+        """Turn inputs whose vector is not finite, or all zeros, into rejects."""
+        finite = np.asarray(np.isfinite(self.vectors).all(axis=1))
+        unusable = ~finite | ~self.vectors.any(axis=1)
+        for place in np.flatnonzero(unusable).tolist():
+            reason = RejectReason.ZERO_VECTOR if finite[place] else RejectReason.NONFINITE
+            self.rejected.setdefault(place, (reason, "the encoder gave no usable vector"))
+
+    def rows(self, schema: pa.Schema) -> pa.Table:
+        """Return the inputs that became rows."""
+        import pyarrow as pa
+
+        kept = [place for place in range(self.listed.num_rows) if place not in self.rejected]
+        listed = self.listed.take(pa.array(kept, pa.int64()))
+        columns = [self._column(field, listed, kept) for field in schema]
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def rejects(self) -> pa.Table:
+        """Return the inputs that did not."""
+        import pyarrow as pa
+
+        lost = sorted(self.rejected)
+        listed = self.listed.take(pa.array(lost, pa.int64()))
+        columns = [
+            listed.column("id"),
+            listed.column("source"),
+            pa.array([str(self.rejected[place][0]) for place in lost], pa.string()),
+            pa.array([self.rejected[place][1] for place in lost], pa.string()),
+            pa.array([self.digests[place] for place in lost], pa.string()),
+        ]
+        return pa.Table.from_arrays(columns, schema=reject_schema())
+
+    def _column(
+        self, wanted: pa.Field, listed: pa.Table, kept: list[int]
+    ) -> pa.Array | pa.ChunkedArray:
+        """Return one column of the kept rows, from the listing, the processor or the encoder."""
+        import pyarrow as pa
+
+        name = wanted.name
+        if name == EMBEDDING:
+            flat = pa.array(self.vectors[kept].ravel())
+            return pa.FixedSizeListArray.from_arrays(
+                flat, type=embedding_type(wanted.type.list_size)
+            )
+        if name == "content_sha256":
+            return pa.array([self.digests[place] for place in kept], wanted.type)
+        if name in {"id", "source", "label"}:
+            return listed.column(name)
+        if COLUMN_PREFIX + name in listed.column_names:
+            return listed.column(COLUMN_PREFIX + name)
+        return pa.array([(self.columns[place] or {})[name] for place in kept], wanted.type)

@@ -1,0 +1,208 @@
+"""The steps of a run, each of which becomes one commit: chunks of new inputs, rewritten parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from featurize.pipeline.chunk import ChunkResult, Extraction, run_chunk
+from featurize.sources import COLUMN_PREFIX, Listing
+from featurize.table import EmbeddingTable
+from featurize.table.part import Part
+from featurize.table.writer import Replacement, StagedPart, TableWriter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What steps work with: the inputs, the encoder and its threads, the table to be."""
+
+    listing: Listing
+    extraction: Extraction
+    writer: TableWriter
+    workers: Executor
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What a step made: files that no commit names yet, and what they hold."""
+
+    data: Sequence[StagedPart] = ()
+    rejects: Sequence[StagedPart] = ()
+    replaced: Sequence[Replacement] = ()
+    embedded: int = 0
+    updated: int = 0
+    truncated: int = 0
+    encoded: Sequence[str] = ()
+    digests: Sequence[list[str]] = ()  # of the rows of each part in `data`, then in `replaced`
+
+
+class Step(Protocol):
+    """One commit in the making."""
+
+    def stage(self, tools: Tools) -> Staged:
+        """Do the work, from any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropRejects:
+    """Rewrite parts of rejects without those that no longer hold."""
+
+    table: EmbeddingTable
+    stale: dict[int, list[int]]
+
+    def stage(self, tools: Tools) -> Staged:
+        """Stage the parts that remain."""
+        replaced = []
+        for number, rows in sorted(self.stale.items()):
+            part = self.table.reject_parts[number]
+            kept = _without(_read(self.table, part), rows)
+            new = tools.writer.stage(kept) if kept.num_rows else None
+            replaced.append(Replacement(part, new))
+        return Staged(replaced=replaced)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedChunk:
+    """Embed inputs that have no row yet. The first of a new table makes a part in any case."""
+
+    places: NDArray[np.int64]
+    first: bool
+
+    def stage(self, tools: Tools) -> Staged:
+        """Run the chunk and stage its rows and rejects."""
+        result = run_chunk(tools.listing.take(self.places), tools.extraction, tools.workers)
+        data = [tools.writer.stage(result.rows)] if result.rows.num_rows or self.first else []
+        return Staged(
+            data=data,
+            rejects=_staged_rejects(result, tools),
+            embedded=result.rows.num_rows,
+            truncated=result.truncated,
+            encoded=result.encoded,
+            digests=[_digests(result.rows) for _ in data],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteParts:
+    """Rewrite parts whose rows changed, moved to another schema or leave.
+
+    For each part: the rows that leave, the listed inputs whose content changed, and those of which
+    only other columns did. `keep` says that a part stays although it is empty.
+    """
+
+    table: EmbeddingTable
+    parts: Sequence[PartEdit]
+    keep: bool
+
+    def stage(self, tools: Tools) -> Staged:
+        """Stage the successors of the parts."""
+        done = [self._rewrite(edit, tools) for edit in self.parts]
+        return Staged(
+            rejects=[part for item in done for part in item.rejects],
+            replaced=[part for item in done for part in item.replaced],
+            embedded=sum(item.embedded for item in done),
+            updated=sum(item.updated for item in done),
+            truncated=sum(item.truncated for item in done),
+            encoded=[digest for item in done for digest in item.encoded],
+            digests=[digests for item in done for digests in item.digests],
+        )
+
+    def _rewrite(self, edit: PartEdit, tools: Tools) -> Staged:
+        import pyarrow as pa
+
+        part = self.table.parts[edit.number]
+        old = _read(self.table, part)
+        changed = run_chunk(tools.listing.take(edit.changed), tools.extraction, tools.workers)
+        listed = tools.listing.take(edit.updated)
+        updated = _with_new_columns(old, listed, tools.extraction.schema)
+        leaving = [*edit.gone, *_rows_of(old, _ids(tools.listing, edit.changed))]
+        leaving += _rows_of(old, listed.column("id").to_pylist())
+        kept = _without(old, leaving)
+        pieces = [changed.rows, updated]
+        if kept.num_rows:
+            pieces.append(kept.cast(tools.extraction.schema))
+        rows = _sorted(pa.concat_tables(pieces))
+        new = tools.writer.stage(rows) if rows.num_rows or self.keep else None
+        return Staged(
+            rejects=_staged_rejects(changed, tools),
+            replaced=[Replacement(part, new)],
+            embedded=changed.rows.num_rows,
+            updated=updated.num_rows,
+            truncated=changed.truncated,
+            encoded=changed.encoded,
+            digests=[_digests(rows)] if new else [],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PartEdit:
+    """What happens to one part: rows that leave, listed inputs of changed content and columns."""
+
+    number: int
+    gone: Sequence[int]
+    changed: NDArray[np.int64]
+    updated: NDArray[np.int64]
+
+
+def _staged_rejects(result: ChunkResult, tools: Tools) -> list[StagedPart]:
+    return [tools.writer.stage(result.rejects)] if result.rejects.num_rows else []
+
+
+def _read(table: EmbeddingTable, part: Part) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_batches(table.read(part)).combine_chunks()
+
+
+def _digests(rows: pa.Table) -> list[str]:
+    digests: list[str] = rows.column("content_sha256").to_pylist()
+    return digests
+
+
+def _ids(listing: Listing, places: NDArray[np.int64]) -> list[str]:
+    ids: list[str] = listing.take(places).column("id").to_pylist()
+    return ids
+
+
+def _rows_of(table: pa.Table, ids: Iterable[str]) -> list[int]:
+    """Return the rows that have one of the ids."""
+    wanted = set(ids)
+    keys = table.column("id").to_pylist()
+    return [row for row, key in enumerate(keys) if key in wanted]
+
+
+def _without(table: pa.Table, rows: Iterable[int]) -> pa.Table:
+    keep = np.ones(table.num_rows, bool)
+    keep[list(rows)] = False
+    return table.filter(keep)
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return table.take(pc.sort_indices(table.column("id"))).combine_chunks()
+
+
+def _with_new_columns(old: pa.Table, listed: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the old rows of listed inputs, with what the source says of them now."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    before = old.take(pc.index_in(listed.column("id"), old.column("id")))
+    columns = []
+    for entry in schema:
+        if entry.name in {"id", "source", "label"}:
+            columns.append(listed.column(entry.name))
+        elif COLUMN_PREFIX + entry.name in listed.column_names:
+            columns.append(listed.column(COLUMN_PREFIX + entry.name))
+        else:
+            columns.append(before.column(entry.name))
+    return pa.Table.from_arrays(columns, schema=schema)

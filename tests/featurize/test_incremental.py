@@ -1,0 +1,301 @@
+"""A second run brings a table to what its source holds, as if it had been made anew."""
+
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from featurize.bundle import Bundle
+from featurize.config import Job
+from featurize.encoder import Encoder
+from featurize.errors import MismatchError, TableError, UsageError
+from featurize.pipeline import embed_source
+from featurize.sources import open_source
+from featurize.table import EmbeddingTable
+from featurize.table.verify import verify_table
+from featurize.table.writer import TableWriter
+from featurize.types import Silent
+
+BYTES = 30
+
+
+def embed(job, bundle, chunk_bytes=BYTES):
+    """Run a job in small chunks."""
+    encoder = Encoder.open(Bundle.open(bundle), device="cpu")
+    encoder.processor.chunk_bytes = chunk_bytes
+    return embed_source(job, open_source(job), encoder, bundle=str(bundle), reporter=Silent())
+
+
+def rows_of(path):
+    """Return all rows by id, as plain values, and the rejects."""
+    table = EmbeddingTable.open(path)
+    columns = [name for name in table.schema.names if name != "embedding"]
+    rows = table.select(columns).to_pylist()
+    vectors = table.to_numpy()
+    rejects = sorted(map(str, table.rejects().to_pylist()))
+    return {row["id"]: (row, vectors[i].tobytes()) for i, row in enumerate(rows)}, rejects
+
+
+def write_csv(path, rows):
+    """Write id, text, label and price of each row."""
+    lines = ["id,text,label,price", *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Write twelve rows, some of equal text, one blank."""
+    rows = [(f"r{n:02}", f"fox {n % 7} runs", "ab"[n % 2], n) for n in range(12)]
+    write_csv(tmp_path / "in.csv", [*rows, ("r99", " ", "a", 0)])
+    return tmp_path / "in.csv"
+
+
+def test_nothing_changed_makes_no_commit(source, tiny_text, tmp_path, hashes):
+    """Not a byte of the table changes."""
+    first = embed(Job(source, out=tmp_path / "t"), tiny_text)
+    before = hashes(tmp_path / "t")
+    second = embed(Job(source, out=tmp_path / "t"), tiny_text)
+    assert hashes(tmp_path / "t") == before
+    assert (second.version, second.encoded, second.unchanged) == (first.version, 0, 12)
+    assert (second.rejected, second.inputs) == (1, 13)
+
+
+def test_other_columns_keep_the_vector(source, tiny_text, tmp_path):
+    """A new label rewrites the row, and encodes nothing."""
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    before, _ = rows_of(tmp_path / "t")
+    source.write_text(source.read_text().replace("fox 3 runs,b,3", "fox 3 runs,new,3"))
+    summary = embed(Job(source, out=tmp_path / "t"), tiny_text)
+    after, _ = rows_of(tmp_path / "t")
+    assert (summary.updated, summary.embedded, summary.encoded) == (1, 0, 0)
+    assert after["r03"][0]["label"] == "new"
+    assert after["r03"][1] == before["r03"][1]
+    assert {key: row for key, row in after.items() if key != "r03"} == {
+        key: row for key, row in before.items() if key != "r03"
+    }
+
+
+def test_only_parts_with_changed_rows_are_rewritten(source, tiny_text, tmp_path):
+    """Adding a row rewrites nothing, changing one rewrites its part alone."""
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    names = {path.name for path in (tmp_path / "t" / "data").iterdir()}
+    assert len(names) > 2
+    with source.open("a") as file:
+        file.write("r98,a new dog,a,1\n")
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    added = {path.name for path in (tmp_path / "t" / "data").iterdir()}
+    assert names < added
+    source.write_text(source.read_text().replace("fox 3 runs,b", "another text,b"))
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    changed = {path.name for path in (tmp_path / "t" / "data").iterdir()}
+    assert len(added - changed) == len(changed - added) == 1
+
+
+def test_a_known_content_is_not_encoded_again(source, tiny_text, tmp_path):
+    """A new row with a text the table has takes its vector from there."""
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    with source.open("a") as file:
+        file.write("r98,fox 3 runs,a,1\n")
+    summary = embed(Job(source, out=tmp_path / "t"), tiny_text)
+    rows, _ = rows_of(tmp_path / "t")
+    assert (summary.embedded, summary.encoded) == (1, 0)
+    assert rows["r98"][1] == rows["r03"][1]
+
+
+def test_rejects_are_tried_again_only_when_they_change_or_asked(tiny_image, tmp_path):
+    """A broken image stays rejected without another look, until it is mended."""
+    from PIL import Image
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.new("RGB", (40, 40), (1, 2, 200)).save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"no image")
+    first = embed(Job(folder, out=tmp_path / "t"), tiny_image)
+    second = embed(Job(folder, out=tmp_path / "t"), tiny_image)
+    assert (first.rejected, second.rejected, second.version) == (1, 1, first.version)
+    shutil.copy(folder / "a.png", folder / "b.png")
+    third = embed(Job(folder, out=tmp_path / "t"), tiny_image)
+    assert (third.rows, third.rejected, third.encoded) == (2, 0, 0)
+
+
+def test_a_new_column_moves_every_row_to_the_new_schema(source, tiny_text, tmp_path):
+    """All parts change in one commit, and no vector is computed."""
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    version = EmbeddingTable.open(tmp_path / "t").version
+    lines = source.read_text().splitlines()
+    more = ["size", *(str(number) for number in range(len(lines) - 1))]
+    source.write_text("".join(f"{a},{b}\n" for a, b in zip(lines, more, strict=True)))
+    summary = embed(Job(source, out=tmp_path / "t"), tiny_text)
+    assert (summary.updated, summary.encoded, summary.version) == (12, 0, version + 1)
+    assert EmbeddingTable.open(tmp_path / "t").column("size")[3] == "3"
+    assert verify_table(tmp_path / "t") == []
+
+
+def test_another_encoder_or_option_is_refused(source, tiny_text, tmp_path):
+    """A table is made one way."""
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    with pytest.raises(UsageError, match="no_text"):
+        embed(Job(source, out=tmp_path / "t", no_text=True), tiny_text)
+    other = tmp_path / "other"
+    shutil.copytree(tiny_text, other)
+    bundle = Bundle.open(other)
+    space = bundle.card.space
+    from dataclasses import replace
+
+    from featurize.bundle import write_card
+
+    write_card(other, replace(bundle.card, space=replace(space, weights="x")), {"parity": {}})
+    with pytest.raises(MismatchError, match="`weights`"):
+        embed(Job(source, out=tmp_path / "t"), other)
+
+
+@pytest.mark.parametrize("stop_after", range(9))
+def test_an_interrupted_run_goes_on_to_the_same_bytes(
+    source, tiny_text, tmp_path, hashes, monkeypatch, stop_after
+):
+    """Stopped after any commit and run again, the data files are those of one whole run."""
+
+    def first_then_changed(table):
+        embed(Job(source, out=table), tiny_text)
+        lines = source.read_text().replace("fox 3 runs,b", "a changed text,b").splitlines()
+        lines[6] = lines[6].replace(",a,", ",c,").replace(",b,", ",c,")
+        del lines[9]
+        changed = source.with_name("changed.csv")
+        shutil.copy(source, changed)
+        source.write_text("\n".join([*lines, "s1,quite new,a,1", "s2,newer still,b,2"]) + "\n")
+        return changed
+
+    saved = first_then_changed(tmp_path / "whole")
+    embed(Job(source, out=tmp_path / "whole"), tiny_text)
+    shutil.copy(saved, source)
+    whole = hashes(tmp_path / "whole" / "data")
+
+    counter = itertools.count()
+    commit = TableWriter.commit
+
+    class Killed(BaseException):
+        pass
+
+    def stopping(self, change, operation="embed"):
+        if next(counter) == stop_after:
+            raise Killed
+        return commit(self, change, operation)
+
+    def run():
+        for _ in range(2):
+            try:
+                embed(Job(source, out=tmp_path / "stopped"), tiny_text)
+            except Killed:
+                embed(Job(source, out=tmp_path / "stopped"), tiny_text)
+
+    monkeypatch.setattr(TableWriter, "commit", stopping)
+    run()
+    saved = first_then_changed(tmp_path / "stopped") if stop_after >= 99 else None
+    assert saved is None
+    lines = source.read_text().replace("fox 3 runs,b", "a changed text,b").splitlines()
+    lines[6] = lines[6].replace(",a,", ",c,").replace(",b,", ",c,")
+    del lines[9]
+    source.write_text("\n".join([*lines, "s1,quite new,a,1", "s2,newer still,b,2"]) + "\n")
+    run()
+    assert hashes(tmp_path / "stopped" / "data") == whole
+    assert verify_table(tmp_path / "stopped") == []
+
+
+class Syncing(RuleBasedStateMachine):
+    """Edits of a source, each followed by a run, against a table made from scratch."""
+
+    bundle = None
+    folder = None
+
+    @initialize()
+    def start(self):
+        """Begin with an empty model and no table."""
+        self.rows = {"r0": ("fox", "a"), "r1": ("dog", "b")}
+        self.place = self.folder / f"{id(self)}"
+        self.place.mkdir()
+        self.sync()
+
+    @rule(key=st.integers(0, 12), text=st.sampled_from(["fox", "dog", "red fox", " ", "late"]))
+    def put(self, key, text):
+        """Add a row, or change its text."""
+        label = self.rows.get(f"r{key}", ("", "a"))[1]
+        self.rows[f"r{key}"] = (text, label)
+        self.sync()
+
+    @rule(key=st.integers(0, 12), label=st.sampled_from(["a", "b", "c"]))
+    def label(self, key, label):
+        """Change a label."""
+        if f"r{key}" in self.rows:
+            self.rows[f"r{key}"] = (self.rows[f"r{key}"][0], label)
+            self.sync()
+
+    @rule(key=st.integers(0, 12))
+    def drop(self, key):
+        """Delete a row, but never the last."""
+        if f"r{key}" in self.rows and len(self.rows) > 1:
+            del self.rows[f"r{key}"]
+            self.sync()
+
+    @rule(price=st.booleans())
+    def column(self, price):
+        """Have a column more, or less."""
+        self.price = price
+        self.sync()
+
+    price = True
+
+    def sync(self):
+        """Write the source and run."""
+        lines = ["id,text,label" + ",price" * self.price]
+        for key, (text, label) in self.rows.items():
+            lines.append(f"{key},{text},{label}" + ",7" * self.price)
+        (self.place / "in.csv").write_text("\n".join(lines) + "\n")
+        job = Job(self.place / "in.csv", out=self.place / "t", allow_delete=True)
+        self.summary = embed(job, self.bundle, 12)
+
+    @invariant()
+    def is_what_a_new_table_would_be(self):
+        """Rows, vectors and rejects equal those of a run from scratch; counts add up."""
+        if not hasattr(self, "summary"):
+            return
+        shutil.rmtree(self.place / "new", ignore_errors=True)
+        embed(Job(self.place / "in.csv", out=self.place / "new"), self.bundle, 12)
+        assert rows_of(self.place / "t") == rows_of(self.place / "new")
+        assert verify_table(self.place / "t") == []
+        summary = self.summary
+        assert summary.rows == summary.embedded + summary.updated + summary.unchanged
+        assert summary.inputs == summary.rows + summary.rejected == len(self.rows)
+
+
+def test_any_history_gives_the_table_a_new_run_would_make(tiny_text, tmp_path):
+    """Add, change, relabel, delete and reshape at random; each run ends at the truth."""
+    from hypothesis.stateful import run_state_machine_as_test
+
+    Syncing.bundle, Syncing.folder = tiny_text, tmp_path
+    run_state_machine_as_test(
+        Syncing, settings=settings(max_examples=12, stateful_step_count=12, deadline=None)
+    )
+
+
+def test_a_diff_keeps_vectors_of_rows_it_moves(source, tiny_text, tmp_path):
+    """Rows of a rewritten part that did not change keep every bit."""
+    embed(Job(source, out=tmp_path / "t"), tiny_text, 10_000)
+    before = EmbeddingTable.open(tmp_path / "t").to_numpy()
+    source.write_text(source.read_text().replace("fox 3 runs,b", "another,b"))
+    embed(Job(source, out=tmp_path / "t"), tiny_text, 10_000)
+    after = EmbeddingTable.open(tmp_path / "t").to_numpy()
+    same = np.arange(12) != 3
+    np.testing.assert_array_equal(after[same], before[same])
+    assert (after[3] != before[3]).any()
+
+
+def test_a_source_that_shrank_to_nothing_is_never_followed(source, tiny_text, tmp_path):
+    """All rows about to go stop the run."""
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    write_csv(source, [("other", "a text", "a", 1)])
+    with pytest.raises(TableError, match="12 of 12 rows"):
+        embed(Job(source, out=tmp_path / "t"), tiny_text)
