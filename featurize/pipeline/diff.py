@@ -92,7 +92,9 @@ def compare(
         listed = listing.slice(block.start, block.stop)
         last = listed.column("id")[-1].as_py()
         old_rows, old_rejects = row_cursor.up_to(last), reject_cursor.up_to(last)
-        _Merge(diff, comparison, old_rows, old_rejects).take(block, listed, workers)
+        _Merge(diff, comparison, old_rows, old_rejects).take(
+            block, listed, listing.sizes[block.start : block.stop], workers
+        )
         place = block.stop
     _Merge(diff, comparison, row_cursor.up_to(None), reject_cursor.up_to(None)).let_go(set())
     return diff
@@ -130,11 +132,13 @@ class _Merge:
             for key, fact in zip(old.column("id").to_pylist(), facts, strict=True):
                 self._old[key].append(_OldReject(*fact))
 
-    def take(self, block: range, listed: pa.Table, workers: Executor) -> None:
+    def take(
+        self, block: range, listed: pa.Table, sizes: NDArray[np.int64], workers: Executor
+    ) -> None:
         """Decide about the listed inputs of the block; then let go what none accounts for."""
         same: list[tuple[int, int]] = []
         keys = listed.column("id").to_pylist()
-        for offset, outcome in enumerate(outcomes_of(listed, self._by.source, workers)):
+        for offset, outcome in enumerate(outcomes_of(listed, sizes, self._by.source, workers)):
             place, key = block.start + offset, keys[offset]
             if self._rejected_before(key, outcome):
                 self._diff.status[place] = Status.KEEP

@@ -11,9 +11,12 @@ from featurize.pipeline.chunk import content_digest, records_of
 from featurize.sources import Record, Source
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 _SLICES = 8
+_LARGE = 64 << 10  # bytes of content, on average
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,23 @@ class Outcome:
         return None if self.reason is None else (self.source, self.reason, self.detail, None)
 
 
-def outcomes_of(listed: pa.Table, source: Source, workers: Executor) -> list[Outcome]:
-    """Load and hash the contents of a block on the workers."""
-    records = records_of(listed)
-    reasons = zip(*(listed.column(n).to_pylist() for n in ("reason", "detail")), strict=True)
-    pairs = list(zip(records, reasons, strict=True))
-    size = max(1, -(-len(pairs) // _SLICES))
+def outcomes_of(
+    listed: pa.Table, sizes: NDArray[np.int64], source: Source, workers: Executor
+) -> list[Outcome]:
+    """Load and hash the contents of a block, on the workers where they are large.
+
+    Threads that read small files hinder each other: they take turns at Python's lock for each.
+    """
+    names = ("reason", "detail")
+    reasons = zip(*(listed.column(name).to_pylist() for name in names), strict=True)
+    pairs = list(zip(records_of(listed), reasons, strict=True))
 
     def hash_all(part: list[tuple[Record, tuple[str | None, str | None]]]) -> list[Outcome]:
         return [_outcome(source, record, *why) for record, why in part]
 
+    if sizes.mean() < _LARGE:
+        return hash_all(pairs)
+    size = max(1, -(-len(pairs) // _SLICES))
     parts = [pairs[start : start + size] for start in range(0, len(pairs), size)]
     return [outcome for part in workers.map(hash_all, parts) for outcome in part]
 
