@@ -55,9 +55,12 @@ _CHOICES: dict[str, type[StrEnum]] = {
 }
 
 
-def option(default: Any, text: str, **hints: Any) -> Any:
+def option(
+    default: Any, text: str, *, metavar: str | None = None, choices: type[StrEnum] | None = None
+) -> Any:
     """Declare an option: its default, its help and how the command line shows it."""
-    return field(default=default, metadata={"help": text, **hints})
+    hints = {"help": text, "metavar": metavar, "choices": choices or str}
+    return field(default=default, metadata=hints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,18 @@ def command(capfd):
 
 
 @pytest.fixture
+def told(capfd):
+    """Return a function that runs a command for people: (exit code, stdout, stderr)."""
+    from featurize.cli.main import run
+
+    def tell(*arguments):
+        code = run([str(argument) for argument in arguments])
+        return code, *capfd.readouterr()
+
+    return tell
+
+
+@pytest.fixture
 def hashes():
     """Return a function that hashes every file under a folder by its relative path."""
     from featurize.storage import sha256_file

@@ -31,8 +31,11 @@ def embed(
 ) -> Outcome:
     """Embed a folder or table of raw text or images into an embedding table.
 
-    Columns named text (or image), id and label are found by themselves. Without an id, rows are
-    numbered. The label of a file is the folder it lies in, where all files lie one level deep.
+    Columns named text (or image), id and label are found by themselves.
+
+    Without an id, rows are numbered.
+
+    A file's label is the folder it lies in, where all files lie one level deep.
     """
     from featurize import api
 
@@ -82,6 +85,11 @@ def _summary_text(summary: RunSummary) -> str:
         f"encoder {summary.encoder} ({summary.fingerprint[:12]}), {summary.precision} on "
         f"{summary.device} with {summary.runtime}",
     ]
+    if summary.embedded != summary.rows or summary.deleted:
+        lines.append(
+            f"{summary.embedded:,} embedded, {summary.updated:,} updated, "
+            f"{summary.unchanged:,} unchanged, {summary.deleted:,} deleted"
+        )
     if summary.truncated:
         lines.append(f"truncated {summary.truncated:,} texts: column `truncated` says which")
     if summary.rejected:

@@ -5,21 +5,8 @@ import csv
 import pandas as pd
 import pytest
 
-from featurize.cli.main import run
-
 COLOURS = ["red", "green", "blue", "fast", "slow"]
 NOUNS = {"animal": ["fox", "dog"], "service": ["refund", "parcel"], "bank": ["card", "late"]}
-
-
-@pytest.fixture
-def told(capfd):
-    """Return a function that runs a command for people: (exit code, stdout, stderr)."""
-
-    def tell(*arguments):
-        code = run([str(argument) for argument in arguments])
-        return code, *capfd.readouterr()
-
-    return tell
 
 
 @pytest.fixture

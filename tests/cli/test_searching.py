@@ -5,21 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from featurize.cli.main import run
 from featurize.storage import canonical_json, sha256_bytes
 
 TEXTS = ["the red fox runs", "a blue dog sleeps", "refund the broken parcel", "card late"]
-
-
-@pytest.fixture
-def told(capfd):
-    """Return a function that runs a command for people: (exit code, stdout, stderr)."""
-
-    def tell(*arguments):
-        code = run([str(argument) for argument in arguments])
-        return code, *capfd.readouterr()
-
-    return tell
 
 
 @pytest.fixture
