@@ -23,7 +23,7 @@ _LEAST_COSINE = 0.9
 
 
 def run(job: Job, reporter: Reporter | None = None) -> RunSummary:
-    """Embed a source into a new table, as the job says."""
+    """Bring a table to what its source holds, as the job says; a new one where there is none."""
     from featurize.catalog import BUILT_IN, resolve
     from featurize.encoder import Encoder
     from featurize.pipeline import embed_source

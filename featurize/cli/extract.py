@@ -113,9 +113,10 @@ def _plan_text(planned: Json) -> str:
     return "\n".join(
         [
             *planned["notes"],
-            f"{planned['table']} would get {planned['inputs']:,} {planned['modality']}s "
-            f"({planned['bytes']:,} bytes) with {planned['encoder']}; {planned['rejected']:,} of "
-            f"them would be rejected unread, {planned['ignored']:,} files ignored.",
+            f"For {planned['table']} the source holds {planned['inputs']:,} {planned['modality']}s "
+            f"({planned['bytes']:,} bytes), to be encoded with {planned['encoder']} where they are "
+            f"new or changed; {planned['rejected']:,} of them would be rejected unread, "
+            f"{planned['ignored']:,} files ignored.",
             f"Own columns: {', '.join(planned['columns']) or 'none'}. Nothing was written.",
         ]
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from featurize.config import Job
 from featurize.encoder import Encoder
 from featurize.errors import TableError, UsageError
+from featurize.pipeline.diff import Diff
 from featurize.sources import Source
 from featurize.table import EmbeddingTable
 from featurize.table.layout import RowColumns
@@ -56,7 +57,6 @@ class Binding:
                     f"{now[name]}. A table is made one way.",
                     fix="Leave the option out to go on as before, or choose another --out.",
                 )
-        self.encoder.budget = old["variant"]["budget"]
         self._require_source(place, old)
         known = [old["source"], *old["appended"]]
         return old if place in known else {**old, "appended": [*old["appended"], place]}
@@ -87,6 +87,19 @@ class Binding:
                 f"would be deleted. Nothing was changed.",
                 fix="If that is meant, run again with --allow-delete; if the source is not "
                 "whole, mend it; to add only, use --append.",
+            )
+
+    def require_no_clash(self, diff: Diff) -> None:
+        """Raise TableError where a source appended for the first time has ids that are taken."""
+        if self.table is None or not self.job.append:
+            return
+        known = [self.table.origin["source"], *self.table.origin["appended"]]
+        taken = int((diff.part >= 0).sum())
+        if taken and str(self.source.root) not in known:
+            raise TableError(
+                f"{taken:,} ids of {self.source.root} are taken by rows from "
+                f"{' and '.join(known)}; appending would overwrite them. Nothing was changed.",
+                fix="Give the inputs other ids, with --id-column or other file names.",
             )
 
     def _require_source(self, place: str, old: Json) -> None:

@@ -32,24 +32,23 @@ def plan_steps(
     if diff.stale:
         steps.append(DropRejects(table, diff.stale))
     edits = _edits(table, diff)
-    stays = len(edits) < len(table.parts)
-    if extraction.schema.equals(table.schema):
-        rewrites = [
-            RewriteParts(table, [edit], keep=not stays and number == 0)
-            for number, edit in enumerate(edits)
-        ]
-        return [*steps, *embeds, *rewrites]
-    return [*steps, RewriteParts(table, edits, keep=True), *embeds]
+    if not extraction.schema.equals(table.schema):
+        return [*steps, RewriteParts(table, edits, keep=True), *embeds]
+    touched = [edit for edit in edits if not edit.is_idle]
+    all_touched = len(touched) == len(edits)
+    rewrites = [
+        RewriteParts(table, [edit], keep=all_touched and number == 0)
+        for number, edit in enumerate(touched)
+    ]
+    return [*steps, *embeds, *rewrites]
 
 
 def _edits(table: EmbeddingTable, diff: Diff) -> list[PartEdit]:
-    """Return what happens to each part that does not stay as it is."""
+    """Return what happens to each part of the table, in order."""
     edits = []
     for number in range(len(table.parts)):
         here = diff.part == number
         changed = np.flatnonzero(here & (diff.status == Status.CHANGED))
         updated = np.flatnonzero(here & (diff.status == Status.UPDATED))
-        gone = diff.gone.get(number, [])
-        if len(changed) or len(updated) or gone:
-            edits.append(PartEdit(number, gone, changed, updated))
+        edits.append(PartEdit(number, diff.gone.get(number, []), changed, updated))
     return edits

@@ -59,6 +59,8 @@ def embed_source(
     started = time.monotonic()
     with write_table(Path(job.out), wait=job.wait) as writer:
         table = EmbeddingTable.open(job.out) if writer.snapshot.version else None
+        if table is not None:
+            encoder.budget = table.origin["variant"]["budget"]
         binding = Binding(job, source, encoder, bundle, table)
         writer.origin = binding.origin()
         totals = _sync(binding, writer, reporter)
@@ -98,6 +100,7 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
         limit = allowed_rejects(binding.job.max_rejects, len(listing))
         _check_rejects(listing.rejected_count, limit, "Nothing was written.")
         diff = _compare(binding, listing, writer.staging, workers)
+        binding.require_no_clash(diff)
         binding.require_few_deleted(diff.deleted)
         meter = Meter(diff.work, reporter.progress)
         donors = Donors(writer.root) if binding.table is None else Donors.of(binding.table)

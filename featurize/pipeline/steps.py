@@ -12,6 +12,7 @@ import numpy as np
 from featurize.pipeline.chunk import ChunkResult, Extraction, run_chunk
 from featurize.sources import COLUMN_PREFIX, Listing
 from featurize.table import EmbeddingTable
+from featurize.table.layout import reject_schema
 from featurize.table.part import Part
 from featurize.table.writer import Replacement, StagedPart, TableWriter
 
@@ -63,7 +64,7 @@ class DropRejects:
         replaced = []
         for number, rows in sorted(self.stale.items()):
             part = self.table.reject_parts[number]
-            kept = _without(_read(self.table, part), rows)
+            kept = _without(_read(self.table, part, reject_schema()), rows)
             new = tools.writer.stage(kept) if kept.num_rows else None
             replaced.append(Replacement(part, new))
         return Staged(replaced=replaced)
@@ -95,7 +96,7 @@ class RewriteParts:
     """Rewrite parts whose rows changed, moved to another schema or leave.
 
     For each part: the rows that leave, the listed inputs whose content changed, and those of which
-    only other columns did. `keep` says that a part stays although it is empty.
+    only other columns did. `keep` says that the first part stays even if it is empty.
     """
 
     table: EmbeddingTable
@@ -104,7 +105,10 @@ class RewriteParts:
 
     def stage(self, tools: Tools) -> Staged:
         """Stage the successors of the parts."""
-        done = [self._rewrite(edit, tools) for edit in self.parts]
+        done = [
+            self._rewrite(edit, tools, keep=self.keep and number == 0)
+            for number, edit in enumerate(self.parts)
+        ]
         return Staged(
             rejects=[part for item in done for part in item.rejects],
             replaced=[part for item in done for part in item.replaced],
@@ -115,22 +119,23 @@ class RewriteParts:
             digests=[digests for item in done for digests in item.digests],
         )
 
-    def _rewrite(self, edit: PartEdit, tools: Tools) -> Staged:
+    def _rewrite(self, edit: PartEdit, tools: Tools, *, keep: bool) -> Staged:
         import pyarrow as pa
 
         part = self.table.parts[edit.number]
-        old = _read(self.table, part)
-        changed = run_chunk(tools.listing.take(edit.changed), tools.extraction, tools.workers)
+        old = _read(self.table, part, self.table.schema)
+        listed_changed = tools.listing.take(edit.changed)
+        changed = run_chunk(listed_changed, tools.extraction, tools.workers)
         listed = tools.listing.take(edit.updated)
         updated = _with_new_columns(old, listed, tools.extraction.schema)
-        leaving = [*edit.gone, *_rows_of(old, _ids(tools.listing, edit.changed))]
+        leaving = [*edit.gone, *_rows_of(old, listed_changed.column("id").to_pylist())]
         leaving += _rows_of(old, listed.column("id").to_pylist())
         kept = _without(old, leaving)
         pieces = [changed.rows, updated]
         if kept.num_rows:
             pieces.append(kept.cast(tools.extraction.schema))
         rows = _sorted(pa.concat_tables(pieces))
-        new = tools.writer.stage(rows) if rows.num_rows or self.keep else None
+        new = tools.writer.stage(rows) if rows.num_rows or keep else None
         return Staged(
             rejects=_staged_rejects(changed, tools),
             replaced=[Replacement(part, new)],
@@ -151,25 +156,25 @@ class PartEdit:
     changed: NDArray[np.int64]
     updated: NDArray[np.int64]
 
+    @property
+    def is_idle(self) -> bool:
+        """Say whether the part stays as it is."""
+        return not (len(self.gone) or len(self.changed) or len(self.updated))
+
 
 def _staged_rejects(result: ChunkResult, tools: Tools) -> list[StagedPart]:
     return [tools.writer.stage(result.rejects)] if result.rejects.num_rows else []
 
 
-def _read(table: EmbeddingTable, part: Part) -> pa.Table:
+def _read(table: EmbeddingTable, part: Part, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
-    return pa.Table.from_batches(table.read(part)).combine_chunks()
+    return pa.Table.from_batches(table.read(part), schema).combine_chunks()
 
 
 def _digests(rows: pa.Table) -> list[str]:
     digests: list[str] = rows.column("content_sha256").to_pylist()
     return digests
-
-
-def _ids(listing: Listing, places: NDArray[np.int64]) -> list[str]:
-    ids: list[str] = listing.take(places).column("id").to_pylist()
-    return ids
 
 
 def _rows_of(table: pa.Table, ids: Iterable[str]) -> list[int]:

@@ -135,6 +135,33 @@ def test_a_new_column_moves_every_row_to_the_new_schema(source, tiny_text, tmp_p
     assert verify_table(tmp_path / "t") == []
 
 
+def test_an_empty_part_moves_to_the_new_schema_too(tiny_text, tmp_path):
+    """A table without rows has the columns of its newest source, and so have all its parts."""
+    source = tmp_path / "in.csv"
+    source.write_text("id,text\na, \n")
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    source.write_text("id,text,price\na, ,1\nb,the fox,2\n")
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    assert verify_table(tmp_path / "t") == []
+    assert EmbeddingTable.open(tmp_path / "t").select(["id", "price"]).to_pylist() == [
+        {"id": "b", "price": "2"}
+    ]
+
+
+def test_appending_never_overwrites_rows_of_another_source(source, tiny_text, tmp_path, hashes):
+    """Ids that are taken stop the first run of an appended source."""
+    embed(Job(source, out=tmp_path / "t"), tiny_text)
+    before = hashes(tmp_path / "t")
+    write_csv(tmp_path / "other.csv", [("r03", "a stranger", "a", 1), ("x", "new", "a", 1)])
+    with pytest.raises(TableError, match="1 ids of .*other.csv are taken"):
+        embed(Job(tmp_path / "other.csv", out=tmp_path / "t", append=True), tiny_text)
+    assert hashes(tmp_path / "t") == before
+    write_csv(tmp_path / "other.csv", [("x", "new", "a", 1)])
+    for _ in range(2):
+        summary = embed(Job(tmp_path / "other.csv", out=tmp_path / "t", append=True), tiny_text)
+        assert (summary.rows, summary.deleted) == (13, 0)
+
+
 def test_another_encoder_or_option_is_refused(source, tiny_text, tmp_path):
     """A table is made one way."""
     embed(Job(source, out=tmp_path / "t"), tiny_text)
