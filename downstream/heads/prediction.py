@@ -41,11 +41,14 @@ def predict_table(head: Head | str | Path, table: Table, out: str | Path) -> int
     final = _free_place(Path(out).resolve())
     staged = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
     try:
-        with pq.ParquetWriter(
-            staged, _schema(head), compression="zstd", write_page_checksum=True
-        ) as file:
+        with (
+            storage.create(staged) as file,
+            pq.ParquetWriter(
+                file, _schema(head), compression="zstd", write_page_checksum=True
+            ) as writer,
+        ):
             for batch in _predictions(head, table):
-                file.write_batch(batch)
+                writer.write_batch(batch)
         rows: int = pq.read_metadata(staged).num_rows
         if rows != len(table):
             raise HeadError(

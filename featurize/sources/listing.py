@@ -15,7 +15,7 @@ import numpy as np
 
 from featurize.errors import SourceError
 from featurize.sources.source import Scan
-from featurize.storage import make_folder, remove
+from featurize.storage import make_folder, remove, scratch
 from featurize.types import Progress, RejectReason
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _scan(source: Scan, spool: Path, on_progress: Callable[[Progress], None]) ->
     first = next(batches, None)
     if first is None:
         raise SourceError(f"No input found in {source.name}.")
-    with pa.OSFile(str(spool), "wb") as file, pa.ipc.new_file(file, first.schema) as writer:
+    with scratch(spool) as file, pa.ipc.new_file(file, first.schema) as writer:
         for batch in chain([first], batches):
             writer.write_batch(batch)
             scanned.add(batch)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from featurize.errors import TableError
-from featurize.storage import canonical_json, pretty_json, put_if_absent, sha256_bytes
+from featurize.storage import canonical_json, names, pretty_json, put_if_absent, read, sha256_bytes
 from featurize.table.part import Part
 from featurize.types import Json
 
@@ -71,10 +71,8 @@ class CommitLog:
 
     def versions(self) -> list[int]:
         """Return the versions that are there, ascending."""
-        if not self._folder.is_dir():
-            return []
-        names = (_ENTRY.fullmatch(path.name) for path in self._folder.iterdir())
-        return sorted(int(name[1]) for name in names if name)
+        found = map(_ENTRY.fullmatch, names(self._folder))
+        return [int(name[1]) for name in found if name]
 
     def path_of(self, version: int) -> Path:
         """Return the file of a version's entry."""
@@ -92,7 +90,7 @@ class CommitLog:
         previous: str | None = None
         for number, version in enumerate(self.versions(), start=1):
             path = self.path_of(version)
-            data = path.read_bytes()
+            data = read(path)
             entry = _parse(path, data)
             if version != number or entry["version"] != version or entry["previous"] != previous:
                 raise TableError(f"{path} does not follow the entry before it: the log is broken.")
@@ -132,7 +130,7 @@ class CommitLog:
     def _landed(self, version: int, commit: Commit) -> bool:
         """Say whether a commit whose writing failed is there all the same."""
         try:
-            entry = _parse(self.path_of(version), self.path_of(version).read_bytes())
+            entry = _parse(self.path_of(version), read(self.path_of(version)))
         except (OSError, TableError):
             return False
         return bool(entry["commit_id"] == commit.commit_id)
@@ -142,8 +140,8 @@ def _apply(state: Snapshot, version: int, entry: Json, digest: str) -> Snapshot:
     gone = set(entry["remove"])
     parts = {name: part for name, part in state.parts.items() if name not in gone}
     parts |= {part["file"]: Part(**part) for part in entry["add"]}
-    names = state.counts.keys() | entry["counts"].keys()
-    counts = {name: state.counts.get(name, 0) + entry["counts"].get(name, 0) for name in names}
+    known = state.counts.keys() | entry["counts"].keys()
+    counts = {name: state.counts.get(name, 0) + entry["counts"].get(name, 0) for name in known}
     return Snapshot(version, parts, entry["origin"], counts, digest, entry["complete"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurize.errors import TableError
-from featurize.storage import sha256_file
+from featurize.storage import create, sha256_file
 from featurize.table.layout import EMBEDDING
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Part:
 
 
 def write_part(rows: pa.Table, path: Path) -> Part:
-    """Write rows to a new Parquet file, read its footer back and return what the log will state.
+    """Write rows to a new Parquet file, durably; read it back and return what the log will state.
 
     Vectors are byte-stream-split and compressed with zstd; every page has a checksum.
     """
@@ -37,15 +37,16 @@ def write_part(rows: pa.Table, path: Path) -> Part:
     split = [name for name in rows.column_names if name == EMBEDDING]
     leaves = [f"{name}.list.element" for name in split]
     coded = [name for name in rows.column_names if name not in split]
-    pq.write_table(
-        rows,
-        path,
-        row_group_size=ROW_GROUP,
-        compression="zstd",
-        use_dictionary=coded,
-        use_byte_stream_split=leaves,
-        write_page_checksum=True,
-    )
+    with create(path) as file:
+        pq.write_table(
+            rows,
+            file,
+            row_group_size=ROW_GROUP,
+            compression="zstd",
+            use_dictionary=coded,
+            use_byte_stream_split=leaves,
+            write_page_checksum=True,
+        )
     written = pq.read_metadata(path).num_rows
     if written != rows.num_rows:
         raise TableError(f"{path.name}: {rows.num_rows} rows were written, {written} are there.")

@@ -101,11 +101,11 @@ class TableWriter:
         """
         self.snapshot = self._log.snapshot()
         for folder in (self._layout.data, self._layout.rejects):
-            for path in folder.iterdir():
-                if f"{folder.name}/{path.name}" not in self.snapshot.parts:
-                    storage.remove(path)
-        for path in (*self.staging.iterdir(), *self._layout.log.glob(".*")):
-            storage.remove(path)
+            named = self.snapshot.parts.keys()
+            _clear(folder, [n for n in storage.names(folder) if f"{folder.name}/{n}" not in named])
+        _clear(self.staging, storage.names(self.staging))
+        log = self._layout.log
+        _clear(log, [name for name in storage.names(log) if name.startswith(".")])
 
     def _place(self, number: int, folder: Path, staged: StagedPart) -> Part:
         name = f"part-{number:06d}-{staged.part.sha256[:12]}.parquet"
@@ -138,6 +138,14 @@ def write_table(root: Path, *, wait: bool = False) -> Iterator[TableWriter]:
                 _withdraw(layout)
 
 
+def _clear(folder: Path, names: Sequence[str]) -> None:
+    """Remove what a folder holds under some names, so that it stays removed after a crash."""
+    for name in names:
+        storage.remove(folder / name)
+    if names:
+        storage.sync_folder(folder)
+
+
 def _number_of(part: Part) -> int:
     return int(Path(part.file).name.split("-")[1])
 
@@ -147,8 +155,8 @@ def _withdraw(layout: Layout) -> None:
     for folder in layout.folders:
         storage.remove(folder)
     storage.remove(layout.root / storage.HOLDER)
-    if not any(layout.root.iterdir()):
-        layout.root.rmdir()
+    if not storage.names(layout.root):
+        storage.remove(layout.root)
 
 
 def require_room(root: Path) -> None:
@@ -167,7 +175,7 @@ def _require_own(layout: Layout) -> None:
     if CommitLog(layout.log).versions():
         return
     names = {storage.HOLDER, *(folder.name for folder in layout.folders)}
-    strangers = sorted(path.name for path in layout.root.iterdir() if path.name not in names)
+    strangers = [name for name in storage.names(layout.root) if name not in names]
     if strangers:
         raise TableError(
             f"{layout.root} is not empty and no embedding table: it holds {strangers[0]!r}.",

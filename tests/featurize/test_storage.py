@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -116,17 +117,17 @@ def test_never_two_hold_a_lock_even_while_its_folder_comes_and_goes(tmp_path):
 
 def test_a_replaced_folder_is_never_missing(tmp_path, monkeypatch):
     """Where names cannot be exchanged, a failing rename brings the old folder back."""
-    monkeypatch.setattr(storage, "_swap", lambda _left, _right: False)
+    monkeypatch.setattr(storage.disk, "_swap", lambda _left, _right: False)
     with storage.new_folder(tmp_path / "f", overwrite=True) as folder:
         (folder / "file").write_text("old")
-    rename = Path.rename
+    rename = os.rename
 
-    def fail_at_last(self, target):
-        if Path(target).name == "f" and not (self / "file").read_text() == "old":
+    def fail_at_last(path, target):
+        if Path(target).name == "f" and not (path / "file").read_text() == "old":
             raise OSError("no")
-        return rename(self, target)
+        return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", fail_at_last)
+    monkeypatch.setattr(os, "rename", fail_at_last)
     with (
         pytest.raises(OSError, match="no"),
         storage.new_folder(tmp_path / "f", overwrite=True) as folder,

@@ -1,0 +1,187 @@
+"""Files and folders that are there after a crash: written, synced, then named in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_BUFFER = 1 << 20
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # RENAME_SWAP on macOS
+
+
+class _Sink(io.RawIOBase):
+    """An open file that is written through this module's `os`."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer) -> int:
+        return os.write(self._handle, data)
+
+
+@contextlib.contextmanager
+def scratch(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file that nobody needs after a crash."""
+    with _written(path, durable=False) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def create(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file whose content, though not yet its name, is durable at the end of the block."""
+    with _written(path, durable=True) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _written(path: Path, *, durable: bool) -> Iterator[IO[bytes]]:
+    handle = os.open(path, _NEW, 0o666)
+    try:
+        with io.BufferedWriter(_Sink(handle), _BUFFER) as file:
+            yield file
+        if durable:
+            _sync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(handle)
+
+
+def _sync_path(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        _sync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: those that came, and that others are gone."""
+    _sync_path(folder)
+
+
+def read(path: Path) -> bytes:
+    """Return the content of a file."""
+    with os.fdopen(os.open(path, os.O_RDONLY), "rb") as file:
+        return file.read()
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names of what a folder holds, sorted; none where there is no folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def publish(staged: Path, final: Path) -> None:
+    """Give a durable file its final name, durably; an older file of that name is replaced."""
+    os.replace(staged, final)
+    sync_folder(final.parent)
+
+
+def put_if_absent(path: Path, data: bytes) -> None:
+    """Create a file durably; raise FileExistsError if another process was first."""
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with create(staged) as file:
+            file.write(data)
+        os.link(staged, path)
+        sync_folder(path.parent)
+    finally:
+        remove(staged)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents, durably."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+        sync_folder(folder.parent)
+    if not path.is_dir():
+        raise FileExistsError(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all it holds; nothing there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+@contextlib.contextmanager
+def new_folder(final: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Fill a folder under a temporary name beside `final`, which appears whole or not at all.
+
+    With `overwrite`, an older folder of that name is replaced; else FileExistsError is raised
+    where another process was first.
+    """
+    make_folder(final.parent)
+    staged = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+    os.mkdir(staged)
+    try:
+        yield staged
+        for file in sorted(staged.rglob("*")):
+            _sync_path(file)
+        sync_folder(staged)
+        _install(staged, final, overwrite=overwrite)
+        sync_folder(final.parent)
+    finally:
+        remove(staged)
+
+
+def _install(staged: Path, final: Path, *, overwrite: bool) -> None:
+    """Give a filled folder its name. An older one changes places with it, and goes with it."""
+    if not final.exists():
+        os.rename(staged, final)
+        return
+    if not overwrite:
+        raise FileExistsError(final)
+    if _swap(staged, final):
+        return
+    aside = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+    os.rename(final, aside)
+    try:
+        os.rename(staged, final)
+    except BaseException:
+        os.rename(aside, final)
+        raise
+    remove(aside)
+
+
+def _swap(left: Path, right: Path) -> bool:
+    """Exchange two names in one step; False where the system cannot."""
+    names = os.fsencode(left), os.fsencode(right)
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
+        return bool(library.renamex_np(*names, _RENAME_EXCHANGE) == 0)
+    if hasattr(library, "renameat2"):
+        here = ctypes.c_int(_AT_FDCWD)
+        return bool(library.renameat2(here, names[0], here, names[1], _RENAME_EXCHANGE) == 0)
+    return False
