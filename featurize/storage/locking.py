@@ -24,8 +24,10 @@ def lock(folder: Path, *, wait: bool) -> Iterator[None]:
     try:
         # relative to the locked folder: another one may bear its name by the end
         note = os.open(HOLDER, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666, dir_fd=handle)
-        with os.fdopen(note, "w") as file:
-            file.write(f"process {os.getpid()}")
+        try:
+            os.write(note, f"process {os.getpid()}".encode())
+        finally:
+            os.close(note)
         yield
     finally:
         with contextlib.suppress(FileNotFoundError):
