@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from typing import TYPE_CHECKING
@@ -69,12 +70,12 @@ def plain(image: Image) -> Image:
 
 def _upright(image: Image) -> Image:
     """Turn an image as its EXIF orientation says; damaged EXIF data are passed over."""
-    from PIL import ImageOps
+    from PIL import ExifTags, ImageOps
 
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - the pixels may be sound; loading them decides
-        return image
+    with contextlib.suppress(Exception):  # the pixels may be sound; loading them decides
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            return ImageOps.exif_transpose(image)
+    return image
 
 
 def _eight_bits(image: Image) -> Image:
@@ -99,7 +100,8 @@ def _opaque(image: Image) -> Image:
         image = image.convert("RGBA")
         ground = Pillow.new("RGBA", image.size, _WHITE)
         image = Pillow.alpha_composite(ground, image)
-    return image.convert("RGB")
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _too_large(size: str) -> InputRejected:
