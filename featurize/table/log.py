@@ -2,178 +2,176 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 import time
-import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from featurize.errors import TableError
-from featurize.storage import canonical_json, names, pretty_json, put_if_absent, read, sha256_bytes
-from featurize.table.part import Part
+from featurize.storage import names, put_if_absent, read, sha256_bytes, sync_folder
+from featurize.table.checkpoint import checkpoint_of, parse_checkpoint
+from featurize.table.sealed import sealed, unsealed
+from featurize.table.snapshot import EMPTY, Commit, Snapshot
 from featurize.types import Json
 
-FORMAT = 1
-_KEYS = {"version", "previous", "origin", "counts", "complete", "commit_id"}
 _ENTRY = re.compile(r"(\d{8})\.json")
-_PART = re.compile(r"(data|_rejects)/part-\d{6,}-[0-9a-f]{12}\.parquet")
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """What one commit changes: parts added and removed, and what was done to make them.
-
-    `origin` says what the table is made from and how: source, encoder, runtime, options. `counts`
-    are of this commit alone; `complete` says that nothing of its run is left to do. No ids, texts
-    or content hashes appear.
-    """
-
-    operation: str
-    add: Sequence[Part]
-    remove: Sequence[str]
-    origin: Json
-    counts: dict[str, int]
-    complete: bool
-    commit_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A table as of one version: its live parts and the sums over all commits."""
-
-    version: int
-    parts: dict[str, Part]
-    origin: Json
-    counts: dict[str, int]
-    tip: str | None
-    complete: bool = True
-
-    def data(self) -> list[Part]:
-        """Return the parts with rows, in the order they are read."""
-        return [part for name, part in sorted(self.parts.items()) if name.startswith("data/")]
-
-    def rejects(self) -> list[Part]:
-        """Return the parts with rejects."""
-        return [part for name, part in sorted(self.parts.items()) if name.startswith("_rejects/")]
-
-
-EMPTY = Snapshot(0, {}, {}, {}, None)
+_CHECKPOINT = re.compile(r"checkpoint-(\d{8})\.json")
 
 
 class CommitLog:
-    """The entries under `_log/`."""
+    """The entries under `_log/`, and checkpoints, of which the newest stands for older entries."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._checkpoint = EMPTY
 
     def versions(self) -> list[int]:
-        """Return the versions that are there, ascending."""
-        found = map(_ENTRY.fullmatch, names(self._folder))
-        return [int(name[1]) for name in found if name]
+        """Return the versions that have an entry, ascending."""
+        return _numbers(_ENTRY, names(self._folder))
 
     def path_of(self, version: int) -> Path:
         """Return the file of a version's entry."""
         return self._folder / f"{version:08d}.json"
 
     def snapshot(self) -> Snapshot:
-        """Read the table's state as of its last commit; raise TableError on a broken chain."""
-        state = EMPTY
-        for version, entry, digest in self.entries():
-            state = _apply(state, version, entry, digest)
-        return state
+        """Read the table's state as of its last commit; raise TableError on a broken chain.
 
-    def entries(self) -> Iterator[tuple[int, Json, str]]:
-        """Read version, content and SHA-256 of every entry, checking hashes and succession."""
-        previous: str | None = None
-        for number, version in enumerate(self.versions(), start=1):
-            path = self.path_of(version)
-            data = read(path)
-            entry = _parse(path, data)
-            if version != number or entry["version"] != version or entry["previous"] != previous:
-                raise TableError(f"{path} does not follow the entry before it: the log is broken.")
-            previous = sha256_bytes(data)
-            yield version, entry, previous
+        Entries may go while they are read. What was read holds, and a break in it is one, if no
+        newer checkpoint has come: entries go only after it.
+        """
+        while True:
+            start = self._start()
+            try:
+                state = start.after(self._since(start))
+            except TableError:
+                if self._start() is start:
+                    raise
+            else:
+                if self._start() is start:
+                    return state
+
+    def committed(self) -> Snapshot:
+        """Read the table's state; raise TableError where there is no table."""
+        state = self.snapshot()
+        if state.version == 0:
+            raise TableError(
+                f"{self._folder.parent} is no embedding table: it holds no commit.",
+                fix="Make one with `featurize embed SOURCE --out TABLE`.",
+            )
+        return state
 
     def append(self, state: Snapshot, commit: Commit) -> Snapshot:
         """Make a commit the next version; raise TableError where another writer was first."""
         version = state.version + 1
-        entry: dict[str, Any] = {
-            "format": FORMAT,
-            "version": version,
-            "commit_id": commit.commit_id,
-            "previous": state.tip,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "operation": commit.operation,
-            "add": [asdict(part) for part in commit.add],
-            "remove": list(commit.remove),
-            "origin": commit.origin,
-            "counts": commit.counts,
-            "complete": commit.complete,
-        }
-        entry["sha256"] = _self_hash(entry)
-        data = pretty_json(entry)
+        written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        place: Json = {"version": version, "previous": state.tip, "time": written}
+        data = sealed(place | commit.to_json())
         try:
             put_if_absent(self.path_of(version), data)
         except FileExistsError:
-            raise TableError(
-                f"Version {version} of the table was written by another process meanwhile.",
-                fix="Run the command again.",
-            ) from None
+            raise _overtaken(version) from None
         except OSError:
             if not self._landed(version, commit):
                 raise
-        return _apply(state, version, entry, sha256_bytes(data))
+            sync_folder(self._folder)
+        if self._is_behind(version):
+            raise _overtaken(version)
+        return state.after([(commit, sha256_bytes(data))])
+
+    def checkpoint(self, state: Snapshot) -> None:
+        """Let one file stand for all entries before the last, which `leftovers` then names.
+
+        The last entry stays, because its name is the fence for a writer one version behind.
+        """
+        if self.versions() != [state.version]:
+            with contextlib.suppress(FileExistsError):
+                put_if_absent(self._checkpoint_path(state.version), checkpoint_of(state))
+
+    def leftovers(self) -> list[Path]:
+        """Return the files that nobody needs, in the order in which they may go.
+
+        Those are unfinished files, and what is older than the newest checkpoint.
+        """
+        found, newest = names(self._folder), self._start().version
+        return [
+            *(self._folder / name for name in found if name.startswith(".")),
+            *(self.path_of(version) for version in _numbers(_ENTRY, found) if version < newest),
+            *(self._checkpoint_path(v) for v in _numbers(_CHECKPOINT, found) if v < newest),
+        ]
+
+    def _is_behind(self, version: int) -> bool:
+        """Say whether the entry just put is one that a checkpoint stands for.
+
+        A writer far behind finds the number of its entry free where that was removed. Entries are
+        removed from the first on, and only after a checkpoint of a later version is durable. So the
+        predecessor had gone before the number was free, and no listing made now can show it; the
+        first entry has none, and there the checkpoint tells.
+        """
+        found = names(self._folder)
+        previous = self.path_of(version - 1).name
+        newest = max(_numbers(_CHECKPOINT, found), default=0)
+        return newest >= version or (version > 1 and previous not in found)
+
+    def _start(self) -> Snapshot:
+        """Return what the newest checkpoint holds, the same object while it is the newest."""
+        while True:
+            newest = max(_numbers(_CHECKPOINT, names(self._folder)), default=0)
+            if newest == self._checkpoint.version:
+                return self._checkpoint
+            path = self._checkpoint_path(newest)
+            with contextlib.suppress(FileNotFoundError):  # it gave way to a newer one
+                self._checkpoint = parse_checkpoint(path, read(path), newest) if newest else EMPTY
+
+    def _checkpoint_path(self, version: int) -> Path:
+        return self._folder / f"checkpoint-{version:08d}.json"
+
+    def _since(self, start: Snapshot) -> Iterator[tuple[Commit, str]]:
+        """Read all commits after a checkpoint, checking hashes and succession."""
+        tip, versions = start.tip, self.versions()
+        if start.version and sha256_bytes(self._read(start.version)) != tip:
+            raise TableError(
+                f"{self.path_of(start.version)} does not have the hash that the checkpoint states."
+            )
+        # while entries come, a listing may lack one that is there: only its last is taken from it
+        for version in range(start.version + 1, max(versions, default=0) + 1):
+            path, data = self.path_of(version), self._read(version)
+            entry = unsealed(path, data)
+            if (entry.get("version"), entry.get("previous")) != (version, tip):
+                raise TableError(f"{path} does not follow the entry before it: the log is broken.")
+            tip = sha256_bytes(data)
+            yield _commit_of(path, entry), tip
+
+    def _read(self, version: int) -> bytes:
+        path = self.path_of(version)
+        try:
+            return read(path)
+        except FileNotFoundError:
+            raise TableError(f"{path} is missing: the log is broken.") from None
 
     def _landed(self, version: int, commit: Commit) -> bool:
         """Say whether a commit whose writing failed is there all the same."""
         try:
-            entry = _parse(self.path_of(version), read(self.path_of(version)))
+            entry = unsealed(self.path_of(version), self._read(version))
         except (OSError, TableError):
             return False
         return bool(entry["commit_id"] == commit.commit_id)
 
 
-def _apply(state: Snapshot, version: int, entry: Json, digest: str) -> Snapshot:
-    gone = set(entry["remove"])
-    parts = {name: part for name, part in state.parts.items() if name not in gone}
-    parts |= {part["file"]: Part(**part) for part in entry["add"]}
-    known = state.counts.keys() | entry["counts"].keys()
-    counts = {name: state.counts.get(name, 0) + entry["counts"].get(name, 0) for name in known}
-    return Snapshot(version, parts, entry["origin"], counts, digest, entry["complete"])
+def _numbers(pattern: re.Pattern[str], found: list[str]) -> list[int]:
+    """Return the versions in those of the sorted names that have a pattern."""
+    return [int(match[1]) for match in map(pattern.fullmatch, found) if match]
 
 
-def _parse(path: Path, data: bytes) -> Json:
+def _commit_of(path: Path, entry: Json) -> Commit:
     try:
-        entry: Json = json.loads(data)
-        stated, newest = entry["sha256"], int(entry["format"])
-    except (ValueError, KeyError, TypeError) as error:
+        return Commit.from_json(entry)
+    except (KeyError, TypeError, ValueError) as error:
         raise TableError(f"{path} is no log entry: {error!r}.") from error
-    if newest > FORMAT:
-        raise TableError(
-            f"{path} has log format {newest}; this version reads up to {FORMAT}.",
-            fix="Upgrade featurize.",
-        )
-    if stated != _self_hash(entry):
-        raise TableError(f"{path} is damaged: its content does not give the hash it states.")
-    _require_whole(path, entry)
-    return entry
 
 
-def _require_whole(path: Path, entry: Json) -> None:
-    """Refuse an entry with missing parts, or with files that could lie outside the table."""
-    try:
-        files = [Part(**part).file for part in entry["add"]] + list(entry["remove"])
-        missing = _KEYS - entry.keys()
-    except (KeyError, TypeError) as error:
-        raise TableError(f"{path} is no log entry: {error!r}.") from error
-    strange = [name for name in files if not _PART.fullmatch(str(name))]
-    if missing or strange:
-        raise TableError(f"{path} is no log entry: {sorted(missing) or strange[0]!r}.")
-
-
-def _self_hash(entry: Json) -> str:
-    body = {key: value for key, value in entry.items() if key != "sha256"}
-    return sha256_bytes(canonical_json(body))
+def _overtaken(version: int) -> TableError:
+    return TableError(
+        f"Version {version} of the table was written by another process meanwhile.",
+        fix="Run the command again.",
+    )

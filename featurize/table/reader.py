@@ -12,8 +12,9 @@ import numpy as np
 from featurize.bundle import EncoderCard
 from featurize.errors import TableError, UsageError
 from featurize.table.layout import EMBEDDING, Layout, card_of, reject_schema
-from featurize.table.log import CommitLog, Snapshot
+from featurize.table.log import CommitLog
 from featurize.table.part import Part, read_part
+from featurize.table.snapshot import Snapshot
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -37,13 +38,14 @@ class EmbeddingTable:
     def open(cls, path: str | Path) -> Self:
         """Open the last committed version; raise TableError where there is none."""
         root = Path(path)
-        snapshot = CommitLog(Layout.of(root).log).snapshot()
-        if snapshot.version == 0:
-            raise TableError(
-                f"{root} is no embedding table: it holds no commit.",
-                fix="Make one with `featurize embed SOURCE --out TABLE`.",
-            )
-        return cls(root, snapshot)
+        log = CommitLog(Layout.of(root).log)
+        while True:
+            snapshot = log.committed()
+            try:
+                return cls(root, snapshot)
+            except TableError:
+                if log.snapshot().tip == snapshot.tip:
+                    raise  # else its files went because a newer version has others
 
     @property
     def version(self) -> int:
@@ -66,6 +68,21 @@ class EmbeddingTable:
         return self._snapshot.complete
 
     @property
+    def table_id(self) -> str:
+        """Return what tells the table from one made anew at its path."""
+        return self._snapshot.table_id
+
+    @property
+    def forgotten_at(self) -> int:
+        """Return the version that last forgot ids, 0 for none."""
+        return self._snapshot.forgotten_at
+
+    @property
+    def kept_out(self) -> int:
+        """Return how many ids no later run brings back."""
+        return len(self._snapshot.kept_out)
+
+    @property
     def parts(self) -> list[Part]:
         """Return the files that hold the rows."""
         return self._snapshot.data()
@@ -76,8 +93,8 @@ class EmbeddingTable:
         return self._snapshot.rejects()
 
     def read(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield one of the table's files batch by batch."""
-        return read_part(self.path, part, columns, BATCH)
+        """Yield one of the table's files batch by batch; raise TableError if it is gone."""
+        return self._read(part, columns, BATCH)
 
     def __repr__(self) -> str:
         """Say where it lies and what it holds."""
@@ -125,7 +142,7 @@ class EmbeddingTable:
         """Yield rows batch by batch in flat memory; all columns unless some are named."""
         self._require(columns or ())
         for part in self.parts:
-            yield from read_part(self.path, part, columns, batch_size)
+            yield from self._read(part, columns, batch_size)
 
     def select(
         self, columns: Sequence[str] | None = None, where: pc.Expression | None = None
@@ -145,6 +162,21 @@ class EmbeddingTable:
 
         batches = [batch for part in self.reject_parts for batch in self.read(part)]
         return pa.Table.from_batches(batches, reject_schema())
+
+    def _read(
+        self, part: Part, columns: Sequence[str] | None, batch_size: int
+    ) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from read_part(self.path, part, columns, batch_size)
+        except TableError:
+            now = CommitLog(Layout.of(self.path).log).snapshot()
+            if now.version == 0 or now.tip == self._snapshot.tip or part in now.parts.values():
+                raise
+            raise TableError(
+                f"{self.path} has moved on to version {now.version} since it was opened at "
+                f"version {self.version}.",
+                fix="Open it again.",
+            ) from None
 
     def _narrow(self, columns: Sequence[str] | None) -> pa.Schema:
         import pyarrow as pa

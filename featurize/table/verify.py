@@ -11,9 +11,10 @@ import numpy as np
 from featurize.errors import TableError
 from featurize.storage import sha256_file
 from featurize.table.layout import Layout, reject_schema
-from featurize.table.log import CommitLog, Snapshot
+from featurize.table.log import CommitLog
 from featurize.table.part import Part, read_part
 from featurize.table.reader import BATCH, EmbeddingTable, vectors_of
+from featurize.table.snapshot import Snapshot
 from featurize.types import Problem, RejectReason
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 from featurize import storage
 from featurize.errors import TableError
 from featurize.table.layout import Layout
-from featurize.table.log import EMPTY, Commit, CommitLog, Snapshot
+from featurize.table.log import CommitLog
 from featurize.table.part import Part, write_part
+from featurize.table.snapshot import EMPTY, Commit, Snapshot
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -39,23 +41,31 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The files one commit adds and replaces, what was counted, and whether its run is done."""
+    """The files one commit adds and replaces, what was counted, and whether its run is done.
+
+    `keep_out` are tombstones of ids that must not come back.
+    """
 
     data: Sequence[StagedPart] = ()
     rejects: Sequence[StagedPart] = ()
     replaced: Sequence[Replacement] = ()
     counts: dict[str, int] = field(default_factory=dict)
     complete: bool = True
+    keep_out: Sequence[str] = ()
 
 
 class TableWriter:
-    """The one writer of a table. `stage` may run on any thread, `commit` on one."""
+    """The one writer of a table. `stage` may run on any thread, `commit` on one.
+
+    `removed` counts the files that `tidy` removed, `staged`, `unnamed` and `log`, and their bytes.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._log = CommitLog(layout.log)
         self.origin: Json = {}
         self.snapshot: Snapshot = EMPTY
+        self.removed: Counter[str] = Counter()
 
     @property
     def root(self) -> Path:
@@ -90,9 +100,21 @@ class TableWriter:
         before = sum(item.old.rows for item in change.replaced)
         inputs = sum(part.rows for part in (*data, *rejects)) - before
         counts = {**change.counts, "inputs": inputs}
-        commit = Commit(operation, [*data, *rejects], removed, self.origin, counts, change.complete)
+        commit = Commit(
+            operation,
+            [*data, *rejects],
+            removed,
+            self.origin,
+            counts,
+            change.complete,
+            change.keep_out,
+        )
         self.snapshot = self._log.append(self.snapshot, commit)
         return data
+
+    def checkpoint(self) -> None:
+        """Let one file of the log stand for all its older entries, which `tidy` then removes."""
+        self._log.checkpoint(self.snapshot)
 
     def tidy(self) -> None:
         """Remove what the last commit does not name, so that plain readers see only its rows.
@@ -101,11 +123,23 @@ class TableWriter:
         """
         self.snapshot = self._log.snapshot()
         for folder in (self._layout.data, self._layout.rejects):
-            named = self.snapshot.parts.keys()
-            _clear(folder, [n for n in storage.names(folder) if f"{folder.name}/{n}" not in named])
-        _clear(self.staging, storage.names(self.staging))
-        log = self._layout.log
-        _clear(log, [name for name in storage.names(log) if name.startswith(".")])
+            held = _paths(folder)
+            named = {self.root / file for file in self.snapshot.parts}
+            self._clear("unnamed", folder, [path for path in held if path not in named])
+        self._clear("staged", self.staging, _paths(self.staging))
+        self._clear("log", self._layout.log, self._log.leftovers())
+
+    def _clear(self, kind: str, folder: Path, paths: Sequence[Path]) -> None:
+        """Remove what lies in a folder, so that it stays removed after a crash."""
+        if not paths:
+            return
+        # the entry or checkpoint without which these would be needed must outlive them
+        storage.sync_folder(self._layout.log)
+        self.removed["bytes"] += sum(_size(path) for path in paths)
+        for path in paths:
+            storage.remove(path)
+        storage.sync_folder(folder)
+        self.removed[kind] += len(paths)
 
     def _place(self, number: int, folder: Path, staged: StagedPart) -> Part:
         name = f"part-{number:06d}-{staged.part.sha256[:12]}.parquet"
@@ -138,12 +172,13 @@ def write_table(root: Path, *, wait: bool = False) -> Iterator[TableWriter]:
                 _withdraw(layout)
 
 
-def _clear(folder: Path, names: Sequence[str]) -> None:
-    """Remove what a folder holds under some names, so that it stays removed after a crash."""
-    for name in names:
-        storage.remove(folder / name)
-    if names:
-        storage.sync_folder(folder)
+def _paths(folder: Path) -> list[Path]:
+    return [folder / name for name in storage.names(folder)]
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of all files of a folder."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
 def _number_of(part: Part) -> int:

@@ -50,7 +50,8 @@ def messages(labels, words=None):
 def stop_short(table):
     """Add a commit that says its run has not come to its end."""
     from featurize.table.layout import Layout
-    from featurize.table.log import Commit, CommitLog
+    from featurize.table.log import CommitLog
+    from featurize.table.snapshot import Commit
 
     log = CommitLog(Layout.of(table).log)
     state = log.snapshot()

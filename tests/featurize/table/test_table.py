@@ -17,6 +17,7 @@ from featurize.bundle import EncoderCard, VectorSpace
 from featurize.errors import BundleError, MismatchError, TableError, TableLocked, UsageError
 from featurize.table import EmbeddingTable
 from featurize.table.layout import METADATA_KEY, RowColumns, embedding_type, reject_schema
+from featurize.table.sealed import sealed, unsealed
 from featurize.table.verify import verify_table
 from featurize.table.writer import Change, write_table
 from featurize.types import Modality
@@ -180,10 +181,15 @@ def test_verify_finds_broken_invariants(tmp_path):
     assert "unit length" in details
 
 
-def test_a_log_entry_out_of_order_is_refused(table):
-    """An entry that does not follow its predecessor breaks the table."""
+def test_a_gap_or_a_stranger_in_the_log_is_refused(table):
+    """An entry that is missing, or does not follow its predecessor, breaks the table."""
     first, second = sorted((table / "_log").glob("*.json"))
+    kept = first.read_bytes()
     first.unlink()
+    with pytest.raises(TableError, match=first.name):
+        EmbeddingTable.open(table)
+    first.write_bytes(kept)
+    second.write_bytes(kept)
     with pytest.raises(TableError, match=second.name):
         EmbeddingTable.open(table)
 
@@ -197,6 +203,16 @@ def test_a_newer_format_is_refused_with_what_to_do(table):
     with pytest.raises(TableError, match="Upgrade featurize") as caught:
         EmbeddingTable.open(table)
     assert "format 99" in str(caught.value)
+
+
+def test_logs_without_the_newer_keys_are_read(table):
+    """An entry of the first form, which keeps nothing out, still opens."""
+    last = sorted((table / "_log").glob("*.json"))[-1]
+    content = unsealed(last, last.read_bytes())
+    del content["keep_out"]
+    last.write_bytes(sealed(content))
+    assert len(EmbeddingTable.open(table)) == 60
+    assert verify_table(table) == []
 
 
 def test_a_folder_without_commits_is_no_table(tmp_path):

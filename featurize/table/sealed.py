@@ -1,0 +1,39 @@
+"""JSON files of the log: each states its format and its own hash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from featurize.errors import TableError
+from featurize.storage import canonical_json, pretty_json, sha256_bytes
+from featurize.types import Json
+
+FORMAT = 1
+
+
+def sealed(body: Json) -> bytes:
+    """Return the file of a JSON object, with its format and the hash of all the rest."""
+    body = {"format": FORMAT, **body}
+    return pretty_json(body | {"sha256": _hash(body)})
+
+
+def unsealed(path: Path, data: bytes) -> Json:
+    """Parse a sealed file; raise TableError where it is damaged or of a newer format."""
+    try:
+        body: Json = json.loads(data)
+        stated, found = body.pop("sha256"), int(body["format"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TableError(f"{path} is no file of a log: {error!r}.") from error
+    if found > FORMAT:
+        raise TableError(
+            f"{path} has log format {found}; this version reads up to {FORMAT}.",
+            fix="Upgrade featurize.",
+        )
+    if stated != _hash(body):
+        raise TableError(f"{path} is damaged: its content does not give the hash it states.")
+    return body
+
+
+def _hash(body: Json) -> str:
+    return sha256_bytes(canonical_json(body))
