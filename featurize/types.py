@@ -107,7 +107,8 @@ class RunSummary:
     """What one `embed` run did.
 
     `inputs` counts distinct inputs, `rows = embedded + updated + unchanged` the rows of the table,
-    `encoded` the contents that were sent to the model. `inputs = rows + rejected`.
+    `encoded` the contents that were sent to the model. `inputs = rows + rejected`. Beside them,
+    `kept_out` counts what the source holds under ids that were forgotten for good.
     """
 
     table: str
@@ -131,6 +132,7 @@ class RunSummary:
     device: str = ""
     precision: str = ""
     notes: tuple[str, ...] = ()
+    kept_out: int = 0
 
     @property
     def path(self) -> Path:

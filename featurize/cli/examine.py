@@ -83,6 +83,8 @@ def _describe_table(path: Path) -> Json:
     return {
         "version": table.version,
         "complete": table.complete,
+        "forgotten_at": table.forgotten_at or None,
+        "kept_out": table.kept_out,
         "rows": len(table),
         "rejected": rejects.num_rows,
         "reasons": {item["values"]: item["counts"] for item in reasons},

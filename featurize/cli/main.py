@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from featurize import __version__
-from featurize.cli import doctor, examine, extract, find, learn
+from featurize.cli import doctor, examine, extract, find, learn, maintain
 from featurize.cli.console import Console
 from featurize.errors import Interrupted, UsageError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn raw text and images into Parquet embedding tables, classifiers and search indexes.",
 )
-for room in (extract, examine, learn, find, doctor):
+for room in (extract, examine, maintain, learn, find, doctor):
     room.register(app)
 
 

@@ -18,6 +18,7 @@ from featurize.pipeline.binding import Binding
 from featurize.pipeline.chunk import Extraction
 from featurize.pipeline.diff import Comparison, Diff, compare
 from featurize.pipeline.donors import Donors
+from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.meter import Meter
 from featurize.pipeline.plan import plan_steps
 from featurize.pipeline.state import list_table
@@ -40,6 +41,7 @@ class _Totals:
     deleted: int = 0
     truncated: int = 0
     encoded: int = 0
+    kept_out: int = 0
 
     def add(self, staged: Staged, encoded: int) -> None:
         self.embedded += staged.embedded
@@ -69,9 +71,10 @@ def embed_source(
 
 def plan_source(job: Job, source: Source, encoder: str, reporter: Reporter) -> Json:
     """Say what `embed_source` would read, without writing into the output folder."""
+    scan = KeptOut.of(source, Path(job.out))
     with (
         tempfile.TemporaryDirectory() as folder,
-        Listing.build(source, Path(folder) / LISTING, reporter.progress) as listing,
+        Listing.build(scan, Path(folder) / LISTING, reporter.progress) as listing,
     ):
         return {
             "plan": True,
@@ -81,6 +84,7 @@ def plan_source(job: Job, source: Source, encoder: str, reporter: Reporter) -> J
             "inputs": len(listing),
             "bytes": int(listing.sizes.sum()),
             "rejected": listing.rejected_count,
+            "kept_out": scan.count,
             "ignored": sum(source.ignored.values()),
             "ignored_kinds": dict(sorted(source.ignored.items())),
             "columns": source.columns().names,
@@ -91,7 +95,8 @@ def plan_source(job: Job, source: Source, encoder: str, reporter: Reporter) -> J
 def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
     """Compare, then run the steps and commit them in order."""
     source, encoder = binding.source, binding.encoder
-    listing = Listing.build(source, writer.staging / LISTING, reporter.progress)
+    scan = KeptOut(source, writer.snapshot)
+    listing = Listing.build(scan, writer.staging / LISTING, reporter.progress)
     workers = ThreadPoolExecutor(encoder.runtime.workers, thread_name_prefix="worker")
     try:
         for note in source.notes:
@@ -107,7 +112,7 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
         extraction = Extraction(source, encoder, binding.schema(), donors, meter.advance)
         steps = plan_steps(binding.table, diff, listing, extraction)
         tools = Tools(listing, extraction, writer, workers)
-        totals = _Totals(deleted=diff.deleted)
+        totals = _Totals(deleted=diff.deleted, kept_out=scan.count)
         with contextlib.closing(_staged(steps, tools)) as results:
             for number, staged in enumerate(results, start=1):
                 _commit(staged, tools, totals, complete=number == len(steps))
@@ -201,6 +206,7 @@ def _summary(binding: Binding, totals: _Totals, seconds: float) -> RunSummary:
         deleted=totals.deleted,
         rejected=rejected,
         ignored=sum(source.ignored.values()),
+        kept_out=totals.kept_out,
         encoded=totals.encoded,
         seconds=round(seconds, 3),
         truncated=totals.truncated,

@@ -1,13 +1,17 @@
 """A second run brings a table to what its source holds, as if it had been made anew."""
 
+import contextlib
 import itertools
+import re
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from featurize.bundle import Bundle
 from featurize.config import Job
@@ -16,8 +20,10 @@ from featurize.errors import MismatchError, TableError, UsageError
 from featurize.pipeline import embed_source
 from featurize.sources import open_source
 from featurize.table import EmbeddingTable
+from featurize.table.forget import forget
+from featurize.table.garbage import collect_garbage
 from featurize.table.verify import verify_table
-from featurize.table.writer import TableWriter
+from featurize.table.writer import TableWriter, write_table
 from featurize.types import Silent
 
 BYTES = 30
@@ -232,79 +238,189 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     assert verify_table(tmp_path / "stopped") == []
 
 
-class Syncing(RuleBasedStateMachine):
-    """Edits of a source, each followed by a run, against a table made from scratch."""
+KEYS = st.integers(0, 9).map("key-{}-end".format)
+OTHER_KEYS = st.integers(0, 2).map("other-{}-end".format)
+TEXTS = st.sampled_from(["fox", "dog", "red fox", " ", "late"])
+
+
+class Killed(BaseException):
+    """What stands for a SIGKILL: nothing cleans up after it."""
+
+
+class Living(RuleBasedStateMachine):
+    """A table over its life, beside what it should hold.
+
+    `rows` and `others` are what the two sources hold, text and label by id; `held` what the table
+    does: text, label, price and source by id; `kept_out` are ids that never come back.
+    """
 
     bundle = None
     folder = None
 
     @initialize()
     def start(self):
-        """Begin with an empty model and no table."""
-        self.rows = {"r0": ("fox", "a"), "r1": ("dog", "b")}
+        """Make a table of two rows."""
+        self.rows = {"key-0-end": ("fox", "a"), "key-1-end": ("dog", "b")}
+        self.others, self.held, self.kept_out = {}, {}, set()
+        self.price = True
         self.place = self.folder / f"{id(self)}"
+        self.table = self.place / "table"
         self.place.mkdir()
+        self.encoder = Encoder.open(Bundle.open(self.bundle), device="cpu")
         self.sync()
 
-    @rule(key=st.integers(0, 12), text=st.sampled_from(["fox", "dog", "red fox", " ", "late"]))
+    @rule(key=KEYS, text=TEXTS)
     def put(self, key, text):
         """Add a row, or change its text."""
-        label = self.rows.get(f"r{key}", ("", "a"))[1]
-        self.rows[f"r{key}"] = (text, label)
+        self.rows[key] = (text, self.rows.get(key, ("", "a"))[1])
         self.sync()
 
-    @rule(key=st.integers(0, 12), label=st.sampled_from(["a", "b", "c"]))
+    @rule(key=KEYS, label=st.sampled_from(["a", "b", "c"]))
     def label(self, key, label):
         """Change a label."""
-        if f"r{key}" in self.rows:
-            self.rows[f"r{key}"] = (self.rows[f"r{key}"][0], label)
+        if key in self.rows:
+            self.rows[key] = (self.rows[key][0], label)
             self.sync()
 
-    @rule(key=st.integers(0, 12))
+    @rule(key=KEYS)
     def drop(self, key):
-        """Delete a row, but never the last."""
-        if f"r{key}" in self.rows and len(self.rows) > 1:
-            del self.rows[f"r{key}"]
+        """Delete a row from the source, but never the last."""
+        if key in self.rows and len(self.rows) > 1:
+            del self.rows[key]
             self.sync()
 
+    @precondition(lambda self: not self.others)
     @rule(price=st.booleans())
     def column(self, price):
         """Have a column more, or less."""
         self.price = price
         self.sync()
 
-    price = True
+    @rule(key=OTHER_KEYS, text=TEXTS)
+    def append(self, key, text):
+        """Add a row from a second source; from then on nothing is deleted."""
+        self.others[key] = (text, "a")
+        self.sync(others=True)
 
-    def sync(self):
-        """Write the source and run."""
+    @rule(key=KEYS | OTHER_KEYS, keep_out=st.booleans())
+    def forget(self, key, keep_out):
+        """Forget a row or reject; without keep_out it has to be there."""
+        if key not in self.held and not keep_out:
+            with pytest.raises(TableError, match="neither row nor reject"):
+                forget(self.table, [key])
+            return
+        done = forget(self.table, [key], keep_out=keep_out)
+        assert done.rows + done.rejects == (key in self.held)
+        self.has_forgotten(key, keep_out)
+
+    @rule()
+    def gc(self):
+        """Take out the garbage, which is no commit."""
+        version = EmbeddingTable.open(self.table).version
+        assert collect_garbage(self.table).version == version
+        assert len(list((self.table / "_log").iterdir())) <= 2
+
+    @rule(key=KEYS, text=TEXTS, commits=st.integers(0, 2), after=st.booleans())
+    def put_and_kill(self, key, text, commits, after):
+        """Kill a run before or after a commit, and run again."""
+        self.rows[key] = (text, "k")
+        with self.killed(commits, after):
+            self.sync()
+        self.sync()
+
+    @rule(key=KEYS, keep_out=st.booleans(), after=st.booleans())
+    def forget_and_kill(self, key, keep_out, after):
+        """Kill a forgetting before or after its commit, then open the table for writing."""
+        if key in self.held:
+            with self.killed(0, after):
+                forget(self.table, [key], keep_out=keep_out)
+            if after:
+                self.has_forgotten(key, keep_out)
+            with write_table(self.table):
+                pass
+
+    def has_forgotten(self, key, keep_out):
+        """Note it."""
+        self.held.pop(key, None)
+        self.kept_out |= {key} if keep_out else set()
+
+    @contextlib.contextmanager
+    def killed(self, commits, after):
+        """Die before or after a commit, if it comes to that."""
+        commit, counter = TableWriter.commit, itertools.count()
+
+        def dying(writer, *arguments):
+            last = next(counter) == commits
+            if last and not after:
+                die(writer)
+            done = commit(writer, *arguments)
+            return die(writer) if last else done
+
+        def die(_writer):
+            patch.setattr(TableWriter, "tidy", die)
+            raise Killed
+
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Killed):
+            patch.setattr(TableWriter, "commit", dying)
+            yield
+
+    def sync(self, others=False):
+        """Write a source and run."""
+        rows = self.others if others else self.rows
+        source = self.place / ("other.csv" if others else "in.csv")
         lines = ["id,text,label" + ",price" * self.price]
-        for key, (text, label) in self.rows.items():
-            lines.append(f"{key},{text},{label}" + ",7" * self.price)
-        (self.place / "in.csv").write_text("\n".join(lines) + "\n")
-        job = Job(self.place / "in.csv", out=self.place / "t", allow_delete=True)
-        self.summary = embed(job, self.bundle, 12)
+        lines += [
+            f"{key},{text},{label}" + ",7" * self.price for key, (text, label) in rows.items()
+        ]
+        source.write_text("\n".join(lines) + "\n")
+        job = Job(source, out=self.table, allow_delete=True, append=bool(self.others))
+        summary = embed(job, self.bundle, 12)
+        price = "7" if self.price else None
+        seen = {key: (*rows[key], price, source.name) for key in rows.keys() - self.kept_out}
+        self.held = {**self.held, **seen} if self.others else seen
+        assert summary.rows == summary.embedded + summary.updated + summary.unchanged
+        assert summary.inputs == summary.rows + summary.rejected == len(self.held)
+        assert summary.kept_out == len(rows) - len(seen)
 
     @invariant()
-    def is_what_a_new_table_would_be(self):
-        """Rows, vectors and rejects equal those of a run from scratch; counts add up."""
-        if not hasattr(self, "summary"):
+    def holds_what_it_should(self):
+        """Rows, vectors and rejects are those of the model, and the table is sound."""
+        if not hasattr(self, "held"):
             return
-        shutil.rmtree(self.place / "new", ignore_errors=True)
-        embed(Job(self.place / "in.csv", out=self.place / "new"), self.bundle, 12)
-        assert rows_of(self.place / "t") == rows_of(self.place / "new")
-        assert verify_table(self.place / "t") == []
-        summary = self.summary
-        assert summary.rows == summary.embedded + summary.updated + summary.unchanged
-        assert summary.inputs == summary.rows + summary.rejected == len(self.rows)
+        table, price = EmbeddingTable.open(self.table), pa.nulls(len(self.held), pa.string())
+        rows = table.select()
+        if "price" not in rows.column_names:
+            rows = rows.append_column("price", price[: len(rows)])
+        columns = [rows.column(name).to_pylist() for name in ("text", "label", "price", "source")]
+        found = dict(zip(table.ids, zip(*columns, strict=True), strict=True))
+        assert found == {key: row for key, row in self.held.items() if row[0].strip()}
+        for key, vector in zip(table.ids, table.to_numpy(), strict=True):
+            np.testing.assert_array_equal(vector, self.encoder.encode([found[key][0]])[0])
+        rejects = sorted(table.rejects().column("id").to_pylist())
+        assert rejects == sorted(key for key, row in self.held.items() if not row[0].strip())
+        assert verify_table(self.table) == []
+
+    @invariant()
+    def has_no_trace_of_what_is_gone(self):
+        """No file under the table holds the id of a row that is not there."""
+        if not hasattr(self, "held"):
+            return
+        held = set()
+        for path in (path for path in self.table.rglob("*") if path.is_file()):
+            content = path.read_bytes()
+            if path.suffix == ".parquet":
+                content += str(pq.read_table(path).column("id").to_pylist()).encode()
+            held |= {key.decode() for key in re.findall(rb"(?:key|other)-\d-end", content)}
+        assert held == set(self.held)
 
 
-def test_any_history_gives_the_table_a_new_run_would_make(tiny_text, tmp_path):
-    """Add, change, relabel, delete and reshape at random; each run ends at the truth."""
+def test_a_table_holds_what_it_should_all_its_life(tiny_text, tmp_path):
+    """Edits of its sources, runs, kills, forgetting and gc at random; each ends at the truth."""
     from hypothesis.stateful import run_state_machine_as_test
 
-    Syncing.bundle, Syncing.folder = tiny_text, tmp_path
+    Living.bundle, Living.folder = tiny_text, tmp_path
     run_state_machine_as_test(
-        Syncing, settings=settings(max_examples=12, stateful_step_count=12, deadline=None)
+        Living, settings=settings(max_examples=20, stateful_step_count=15, deadline=None)
     )
 
 
