@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from featurize.errors import FeaturizeError
+from featurize.errors import FeaturizeError, TableError
 from featurize.storage import canonical_json, new_folder, pretty_json, sha256_bytes, sha256_file
+from featurize.table.layout import Layout
+from featurize.table.log import CommitLog
 from featurize.types import Json, Problem
 
 FORMAT = 1
@@ -63,6 +65,23 @@ class Artifact:
                 fix=f"Make the {self.noun} again.",
             )
         return card
+
+    def require_not_forgotten(self, table: str, version: int, table_id: str | None) -> None:
+        """Raise where ids were forgotten from the table at a path since this was made of its rows.
+
+        `version` and `table_id` are the table's of then; None, as older ones have it, fits any
+        table. Where no table lies at the path, or one made anew, nothing is known.
+        """
+        try:
+            now = CommitLog(Layout.of(Path(table)).log).snapshot()
+        except (OSError, TableError):
+            return
+        if table_id in {None, now.table_id} and now.forgotten_at > version:
+            raise self.error(
+                f"The {self.noun} was made from version {version} of {table}; ids were forgotten "
+                f"there at version {now.forgotten_at}, and it may still hold them.",
+                fix=f"Make the {self.noun} again, and remove this one.",
+            )
 
     def problems(self, path: Path) -> list[Problem]:
         """Return what is wrong with the card and the files, nothing for a sound folder."""

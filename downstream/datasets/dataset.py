@@ -31,9 +31,9 @@ class Dataset:
 
     `X` (n, dim) float32, `y` (n,) of str, `ids` (n,) of str. `groups` (n,) are numbers: rows of one
     group are chunks of one document or hold equal contents, and must not be split. `unmatched`
-    counts `labels_without_row` and `rows_without_label`. `origin` says what it was made from:
-    `table_version`, whether the table was `incomplete`, and `rows_sha256`, the identity of ids and
-    contents of the rows.
+    counts `labels_without_row` and `rows_without_label`. `origin` says what it was made from: the
+    path of the `table`, `table_id` and `table_version`, whether it was `incomplete`, and
+    `rows_sha256`, the identity of ids and contents of the rows.
     """
 
     X: NDArray[np.float32]
@@ -114,6 +114,8 @@ def load_dataset(
         },
         encoder=table.card,
         origin={
+            "table": str(table.path.resolve()),
+            "table_id": table.table_id,
             "table_version": table.version,
             "incomplete": not table.complete,
             "rows_sha256": sha256_bytes(canonical_json(rows)),

@@ -147,6 +147,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
             "seed": self.seed,
             "classes": self.classes_.tolist(),
             "dim": int(self.n_features_in_),
+            "keeps_rows": self.model_.keeps_rows,
             "encoder": self.encoder_.to_json() if self.encoder_ else None,
             "metrics": self.metrics_,
             **self.training_,
@@ -229,7 +230,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
 
 
 _TRAINING = ("label", "table_version", "unmatched", "rows", "libraries")
-_UNRECORDED: Json = {"incomplete": False, "rows_sha256": None}  # as earlier heads have it
+# as earlier heads have it
+_UNRECORDED: Json = {"table": None, "table_id": None, "incomplete": False, "rows_sha256": None}
 
 
 def _classes(values: list[Any], dtype: str) -> NDArray[Any]:

@@ -27,10 +27,12 @@ class LogisticModel:
 
     `mean`, `scale` (d,), `coef` (k, d), `intercept` (k,), `C` () float64, for k classes. A model of
     two classes has zeros for the first. Fitted with scikit-learn, applied with numpy alone, so that
-    a loaded model predicts what the fitted one did.
+    a loaded model predicts what the fitted one did. `keeps_rows` says whether its arrays hold rows
+    of the training, so that it cannot outlive their being forgotten.
     """
 
     names: ClassVar[tuple[str, ...]] = ("mean", "scale", "coef", "intercept", "C")
+    keeps_rows: ClassVar[bool] = False
 
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]

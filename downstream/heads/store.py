@@ -58,8 +58,13 @@ def write_head(path: Path, head: SavedHead, predict: Predict) -> None:
 
 
 def read_head(path: Path) -> SavedHead:
-    """Read a saved head whose files have the hashes that its card states."""
+    """Read a saved head whose files have the hashes that its card states.
+
+    Raises HeadError for one that keeps rows of a table from which ids were forgotten since.
+    """
     facts = HEAD.read(path)
+    if facts.get("keeps_rows") and facts.get("table"):
+        HEAD.require_not_forgotten(facts["table"], facts["table_version"], facts["table_id"])
     try:
         with np.load(path / ARRAYS, allow_pickle=False) as arrays:
             return SavedHead(facts, {name: arrays[name] for name in arrays.files})

@@ -147,13 +147,18 @@ class VectorIndex:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open a saved index after checking the SHA-256 of its files; raise IndexFileError else."""
+        """Open a saved index after checking the SHA-256 of its files; raise IndexFileError else.
+
+        Also where ids were forgotten from its table since it was made.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         folder = Path(path)
         facts = INDEX.read(folder)
         try:
+            origin = facts["origin"]
+            INDEX.require_not_forgotten(origin["table"], origin["version"], origin.get("table_id"))
             vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
             rows = pq.read_table(folder / ROWS)
             index = cls(facts, read_graph(folder / GRAPH), vectors, rows)

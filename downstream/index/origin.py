@@ -21,6 +21,7 @@ def origin_of(table: EmbeddingTable) -> Json:
     return {
         "table": str(table.path.resolve()),
         "version": table.version,
+        "table_id": table.table_id,
         "state": _state(table),
         "incomplete": not table.complete,
         "bundle": table.origin.get("bundle"),
