@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from featurize.errors import FeaturizeError, FileError, Interrupted
+from featurize.interruption import shielded
 from featurize.types import Json, Progress
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Console:
         except FeaturizeError as error:
             return self.fail(error)
         except Interrupted as stop:
-            return self._report("interrupted", f"{stop}", "", stop.exit_code)
+            with shielded():
+                return self._report("interrupted", f"{stop}", "", stop.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
             return EXIT_FAILED

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import time
-from collections import Counter, deque
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,17 +16,17 @@ from featurize.pipeline.binding import Binding
 from featurize.pipeline.chunk import Extraction
 from featurize.pipeline.diff import Comparison, Diff, compare
 from featurize.pipeline.donors import Donors
+from featurize.pipeline.flight import Flight
 from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.meter import Meter
 from featurize.pipeline.plan import plan_steps
 from featurize.pipeline.state import list_table
-from featurize.pipeline.steps import Staged, Step, Tools
+from featurize.pipeline.steps import Staged, Tools
 from featurize.sources import Listing, Source
 from featurize.table import EmbeddingTable
 from featurize.table.writer import Change, TableWriter, write_table
 from featurize.types import Json, Reporter, RunSummary
 
-_STEPS_IN_FLIGHT = 2
 LISTING = "listing.arrow"
 
 
@@ -113,11 +111,13 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
         steps = plan_steps(binding.table, diff, listing, extraction)
         tools = Tools(listing, extraction, writer, workers)
         totals = _Totals(deleted=diff.deleted, kept_out=scan.count)
-        with contextlib.closing(_staged(steps, tools)) as results:
-            for number, staged in enumerate(results, start=1):
-                _commit(staged, tools, totals, complete=number == len(steps))
-                rejected = sum(part.rows for part in writer.snapshot.rejects())
-                _check_rejects(rejected, limit, f"What was committed stays in {writer.root}.")
+
+        def land(staged: Staged, *, last: bool) -> None:
+            _commit(staged, tools, totals, complete=last)
+            rejected = sum(part.rows for part in writer.snapshot.rejects())
+            _check_rejects(rejected, limit, f"What was committed stays in {writer.root}.")
+
+        Flight(steps, tools, land).run()
         return totals
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
@@ -151,22 +151,6 @@ def _compare(
     if not same_schema:
         diff.move_to_new_schema()
     return diff
-
-
-def _staged(steps: Sequence[Step], tools: Tools) -> Generator[Staged, None, None]:
-    """Yield what the steps stage, in order; the next ones are on their way."""
-    threads = ThreadPoolExecutor(_STEPS_IN_FLIGHT, thread_name_prefix="step")
-    pending: deque[Future[Staged]] = deque()
-    try:
-        for step in steps:
-            pending.append(threads.submit(step.stage, tools))
-            if len(pending) > _STEPS_IN_FLIGHT:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        tools.workers.shutdown(wait=True, cancel_futures=True)
-        threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _commit(staged: Staged, tools: Tools, totals: _Totals, *, complete: bool) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from featurize import storage
 from featurize.errors import TableError
+from featurize.interruption import shielded
 from featurize.table.layout import Layout
 from featurize.table.log import CommitLog
 from featurize.table.part import Part, write_part
@@ -167,9 +168,10 @@ def write_table(root: Path, *, wait: bool = False) -> Iterator[TableWriter]:
             writer.origin = dict(writer.snapshot.origin)
             yield writer
         finally:
-            writer.tidy()
-            if writer.snapshot.version == 0:
-                _withdraw(layout)
+            with shielded():
+                writer.tidy()
+                if writer.snapshot.version == 0:
+                    _withdraw(layout)
 
 
 def _paths(folder: Path) -> list[Path]:

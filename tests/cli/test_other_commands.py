@@ -1,6 +1,5 @@
 """inspect, verify, doctor, help, version; start-up cost and what it loads."""
 
-import json
 import subprocess
 import sys
 import time
@@ -138,31 +137,3 @@ def test_asking_for_a_gpu_that_is_not_there_stops(command, tiny_text, tmp_path):
     assert (code, data["error"]["kind"]) == (1, "runtime")
     assert "doctor" in data["error"]["fix"]
     assert not (tmp_path / "t").exists()
-
-
-def test_a_signal_stops_with_its_code_and_keeps_what_was_committed(tiny_text, tmp_path):
-    """SIGTERM exits 143, SIGINT 130; the table, if any, is sound."""
-    import signal
-
-    with (tmp_path / "in.csv").open("w") as file:
-        file.write("id,text\n")
-        file.writelines(f"{number},fox {'red ' * (number % 9)}\n" for number in range(200_000))
-    for signum, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        out = tmp_path / f"table{signum}"
-        words = ["embed", tmp_path / "in.csv", "--out", out, "--encoder", tiny_text, "--json"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "featurize", *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        deadline = time.monotonic() + 60
-        while not list(out.glob("_log/*.json")) and time.monotonic() < deadline:
-            assert process.poll() is None, process.communicate()
-        process.send_signal(signum)
-        stdout, _ = process.communicate(timeout=60)
-        assert process.returncode == code
-        assert json.loads(stdout)["error"]["kind"] == "interrupted"
-        from featurize.table.verify import verify_table
-
-        assert verify_table(out) == []

@@ -1,0 +1,67 @@
+"""Steps on their way: while one is committed, the next are being made."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Protocol
+
+from featurize.errors import Interrupted
+from featurize.interruption import shielded
+from featurize.pipeline.steps import Staged, Step, Tools
+
+STEPS_IN_FLIGHT = 2
+
+
+class Land(Protocol):
+    """Commits what a step staged."""
+
+    def __call__(self, staged: Staged, *, last: bool) -> None:
+        """Commit; `last` says that no step is left."""
+
+
+class Flight:
+    """The steps of a run, landed in their order, each as a whole.
+
+    What a signal finds made, it leaves landed: an interruption is raised once the leading steps
+    that are made have landed.
+    """
+
+    def __init__(self, steps: Sequence[Step], tools: Tools, land: Land) -> None:
+        self._steps = steps
+        self._tools = tools
+        self._land = land
+        self._landed = 0
+        self._made: deque[Future[Staged]] = deque()
+
+    def run(self) -> None:
+        """Make and land all steps; raise what one of them raises."""
+        threads = ThreadPoolExecutor(STEPS_IN_FLIGHT, thread_name_prefix="step")
+        try:
+            for step in self._steps:
+                self._made.append(threads.submit(step.stage, self._tools))
+                if len(self._made) > STEPS_IN_FLIGHT:
+                    self._land_next()
+            while self._made:
+                self._land_next()
+        except (Interrupted, KeyboardInterrupt):
+            with shielded():
+                while self._made and _is_made(self._made[0]):
+                    self._land_next()
+            raise
+        finally:
+            self._tools.workers.shutdown(wait=True, cancel_futures=True)
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def _land_next(self) -> None:
+        wait([self._made[0]])
+        with shielded():
+            staged = self._made.popleft().result()
+            self._landed += 1
+            self._land(staged, last=self._landed == len(self._steps))
+
+
+def _is_made(future: Future[Staged]) -> bool:
+    """Say whether a step has come to a good end."""
+    return future.done() and future.exception() is None
