@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
@@ -22,8 +23,15 @@ P = ParamSpec("P")
 _LEAST_COSINE = 0.9
 
 
-def run(job: Job, reporter: Reporter | None = None) -> RunSummary:
-    """Bring a table to what its source holds, as the job says; a new one where there is none."""
+def run(
+    job: Job,
+    reporter: Reporter | None = None,
+    guard: AbstractContextManager[None] | None = None,
+) -> RunSummary:
+    """Bring a table to what its source holds, as the job says; a new one where there is none.
+
+    The work on inputs is done inside `guard`, what comes before, such as an export, is not.
+    """
     from featurize.catalog import BUILT_IN, resolve
     from featurize.encoder import Encoder
     from featurize.pipeline import embed_source
@@ -42,7 +50,8 @@ def run(job: Job, reporter: Reporter | None = None) -> RunSummary:
     )
     _introduce(encoder, reporter)
     recorded = name if name in BUILT_IN else str(bundle.path.resolve())
-    return embed_source(job, source, encoder, bundle=recorded, reporter=reporter)
+    with guard or nullcontext():
+        return embed_source(job, source, encoder, bundle=recorded, reporter=reporter)
 
 
 def plan(job: Job, reporter: Reporter | None = None) -> Json:

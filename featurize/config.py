@@ -45,6 +45,7 @@ class LabelFrom(StrEnum):
     TOP = "top"
 
 
+_MOST_SECONDS = 1_000_000
 Choice = TypeVar("Choice", bound=StrEnum)
 _CHOICES: dict[str, type[StrEnum]] = {
     "modality": Modality,
@@ -116,6 +117,9 @@ class Job:
     )
     retry_rejects: bool = option(False, "Try rejected contents again.")
     wait: bool = option(False, "Wait while another process writes to the table.")
+    stuck_after: float = option(
+        45.0, "Stop when a worker is silent for this long: more for slow disks.", metavar="SECONDS"
+    )
     append: bool = option(False, "Add to a table, also from another source, without deleting.")
     allow_delete: bool = option(False, "Allow a run to delete more than 20 % of the rows.")
     no_text: bool = option(False, "Leave the text column out of the table.")
@@ -135,6 +139,7 @@ class Job:
                 fix="Use truncate, which flags every truncated row, or reject.",
             )
         self._check_columns()
+        check_seconds(self.stuck_after, "stuck-after")
         allowed_rejects(self.max_rejects, 0)
 
     def _check_columns(self) -> None:
@@ -169,6 +174,14 @@ def check_device(device: str) -> None:
     """Raise UsageError unless the device is auto, cpu, cuda or cuda:N."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device expects auto, cpu, cuda or cuda:N, got {device!r}.")
+
+
+def check_seconds(value: float, flag: str) -> None:
+    """Raise UsageError unless the value is a number of seconds that a timer can run."""
+    if not isinstance(value, int | float) or not 0 < value <= _MOST_SECONDS:
+        raise UsageError(
+            f"--{flag} expects seconds, more than 0 and at most {_MOST_SECONDS:,}, got {value!r}."
+        )
 
 
 def allowed_rejects(limit: str | int | None, inputs: int) -> int | None:

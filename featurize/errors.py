@@ -13,6 +13,7 @@ FeaturizeError                 exit 1
 ├── HeadError                  a head cannot be trained, read or applied
 ├── IndexFileError             a search index cannot be built, read or asked
 ├── FileError                  the operating system refused a file
+├── WorkerStuck                a thread of a run hangs or has died
 └── TooManyRejects             more inputs were rejected than allowed
 
 Two stand beside the tree. InputRejected concerns one input, and ends as a row of the rejects.
@@ -122,6 +123,12 @@ class FileError(FeaturizeError):
     """The operating system refused a file."""
 
     kind = "file"
+
+
+class WorkerStuck(FeaturizeError):
+    """A thread of a run hangs or has died."""
+
+    kind = "stuck"
 
 
 class Interrupted(BaseException):

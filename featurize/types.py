@@ -83,7 +83,7 @@ class Progress:
 
 
 class Reporter(Protocol):
-    """Hears what a run has to say while it works; `progress` may come from any thread."""
+    """Hears what a run has to say while it works, on the thread that called for the run."""
 
     def say(self, text: str) -> None:
         """Take one sentence for the user."""

@@ -87,7 +87,7 @@ def _kind(option: Field[Any]) -> Any:
         return Path
     if option.name == "rename":
         return list[str] | None
-    if isinstance(option.default, bool):
-        return bool
+    if isinstance(option.default, bool | float):
+        return type(option.default)
     choices = option.metadata.get("choices", str)
     return choices if option.default is not None else choices | None

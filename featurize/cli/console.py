@@ -7,7 +7,6 @@ import errno
 import json
 import math
 import sys
-import threading
 import time
 import traceback
 import unicodedata
@@ -49,7 +48,6 @@ class Console:
         self._json = json
         self._quiet = quiet
         self._verbose = verbose
-        self._lock = threading.Lock()
         self._bars: Bars | None = None
         self._started: dict[str, float] = {}
         self._last = 0.0
@@ -68,7 +66,7 @@ class Console:
             return EXIT_FAILED
         except OSError as error:
             return self.fail(_refused(error))
-        except Exception as error:  # noqa: BLE001 - the last resort, so that --json always answers
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - so that --json always answers
             return self._crash(error)
         finally:
             self._stop()
@@ -93,7 +91,7 @@ class Console:
             Terminal().print(shown, markup=False, highlight=False, soft_wrap=is_text)
         return outcome.code
 
-    def _crash(self, error: Exception) -> int:
+    def _crash(self, error: BaseException) -> int:
         """Print an error nobody foresaw; the traceback belongs into a report."""
         self._stop()
         traceback.print_exception(error, file=sys.stderr)
@@ -116,14 +114,13 @@ class Console:
         """Show how far a stage has come: a bar on a terminal, a line now and then elsewhere."""
         if self._quiet:
             return
-        with self._lock:
-            now = time.monotonic()
-            started = self._started.setdefault(progress.stage, now)
-            if sys.stderr.isatty():
-                self._bar(progress)
-            elif now - max(self._last, started) >= _SECONDS_BETWEEN_LINES:
-                self._last = now
-                print(_line(progress, now - started), file=sys.stderr, flush=True)  # noqa: T201
+        now = time.monotonic()
+        started = self._started.setdefault(progress.stage, now)
+        if sys.stderr.isatty():
+            self._bar(progress)
+        elif now - max(self._last, started) >= _SECONDS_BETWEEN_LINES:
+            self._last = now
+            print(_line(progress, now - started), file=sys.stderr, flush=True)  # noqa: T201
 
     def _bar(self, progress: Progress) -> None:
         if self._bars is None:

@@ -9,6 +9,7 @@ import typer
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
+from featurize.cli.heartbeat import heartbeat
 from featurize.config import Job
 from featurize.types import Json, RunSummary
 
@@ -42,7 +43,7 @@ def embed(
     if plan:
         planned = api.plan(job, console)
         return Outcome(planned, _plan_text(planned))
-    summary = api.run(job, console)
+    summary = api.run(job, console, heartbeat(job.stuck_after))
     code = EXIT_REJECTS if summary.rejected and job.max_rejects is None else 0
     return Outcome(api.summary_json(summary), _summary_text(summary), code)
 

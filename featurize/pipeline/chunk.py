@@ -18,6 +18,7 @@ from featurize.encoder import Encoder
 from featurize.errors import InputRejected
 from featurize.pipeline.donors import Donors
 from featurize.pipeline.slots import Prepared, Slots
+from featurize.pipeline.workers import beat
 from featurize.processors import Processor
 from featurize.sources import Record, Source
 from featurize.storage import sha256_bytes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 8192
 _SLICES_PER_WORKER = 2
+_PIECES_PER_WINDOW = 64  # so that a worker is heard of often
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,18 @@ def _prepare(source: Source, processor: Processor, records: Sequence[Record]) ->
     prepared: list[Prepared | None] = [None] * len(records)
     loaded: dict[int, str | bytes] = {}
     for place, record in enumerate(records):
+        beat(f"reading {record.id}")
         try:
             loaded[place] = source.load(record)
         except InputRejected as rejection:
             prepared[place] = Prepared(None, rejection)
-    outcomes = processor.prepare(list(loaded.values()))
-    for (place, content), outcome in zip(loaded.items(), outcomes, strict=True):
-        prepared[place] = Prepared(content_digest(content), outcome)
+    places = list(loaded)
+    size = max(1, processor.window // _PIECES_PER_WINDOW)
+    for piece in (places[start : start + size] for start in range(0, len(places), size)):
+        beat(f"preparing {records[piece[0]].id}")
+        outcomes = processor.prepare([loaded[place] for place in piece])
+        for place, outcome in zip(piece, outcomes, strict=True):
+            prepared[place] = Prepared(content_digest(loaded[place]), outcome)
     return [item for item in prepared if item is not None]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from featurize.pipeline.workers import beat
 from featurize.table import EmbeddingTable
 from featurize.table.layout import EMBEDDING
 from featurize.table.part import Part, read_part
@@ -69,6 +70,7 @@ class Donors:
         """Return the vectors, (dim,) float32, of those contents that a part has."""
         found: dict[str, NDArray[np.float32]] = {}
         for part, wanted in self._candidates(digests).items():
+            beat(f"reading {self._parts[part].file}")
             names = [_DIGEST, EMBEDDING]
             for batch in read_part(self._root, self._parts[part], names, batch_size=8192):
                 rows = batch.column(_DIGEST).to_pylist()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Protocol
 
 from featurize.errors import Interrupted
 from featurize.interruption import shielded
 from featurize.pipeline.steps import Staged, Step, Tools
+from featurize.pipeline.workers import Workers
 
 STEPS_IN_FLIGHT = 2
 
@@ -25,19 +26,22 @@ class Flight:
     """The steps of a run, landed in their order, each as a whole.
 
     What a signal finds made, it leaves landed: an interruption is raised once the leading steps
-    that are made have landed.
+    that are made have landed. `show` is called now and then while a step is waited for.
     """
 
-    def __init__(self, steps: Sequence[Step], tools: Tools, land: Land) -> None:
+    def __init__(
+        self, steps: Sequence[Step], tools: Tools, land: Land, show: Callable[[], None]
+    ) -> None:
         self._steps = steps
         self._tools = tools
         self._land = land
+        self._show = show
         self._landed = 0
         self._made: deque[Future[Staged]] = deque()
 
     def run(self) -> None:
         """Make and land all steps; raise what one of them raises."""
-        threads = ThreadPoolExecutor(STEPS_IN_FLIGHT, thread_name_prefix="step")
+        threads = Workers(STEPS_IN_FLIGHT, self._tools.workers.watch, "making a part")
         try:
             for step in self._steps:
                 self._made.append(threads.submit(step.stage, self._tools))
@@ -55,11 +59,12 @@ class Flight:
             threads.shutdown(wait=True, cancel_futures=True)
 
     def _land_next(self) -> None:
-        wait([self._made[0]])
+        self._tools.workers.watch.wait(self._made[0], self._show)
         with shielded():
             staged = self._made.popleft().result()
             self._landed += 1
             self._land(staged, last=self._landed == len(self._steps))
+        self._show()
 
 
 def _is_made(future: Future[Staged]) -> bool:

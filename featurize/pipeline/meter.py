@@ -9,7 +9,10 @@ from featurize.types import Progress
 
 
 class Meter:
-    """Counts encoded inputs from all threads and reports how far the run has come."""
+    """Counts encoded inputs from all threads; what it shows, it reports from the caller's own.
+
+    A report may wait for a terminal that stands still, which must not make a worker look stuck.
+    """
 
     def __init__(self, total: int, report: Callable[[Progress], None]) -> None:
         self._total = total
@@ -20,13 +23,8 @@ class Meter:
     def advance(self, count: int) -> None:
         """Count inputs that were just encoded."""
         with self._lock:
-            self._show(self._done + count)
+            self._done += count
 
-    def reach(self, done: int) -> None:
-        """Report that this many inputs are done, duplicates and rejects included."""
-        with self._lock:
-            self._show(max(done, self._done))
-
-    def _show(self, done: int) -> None:
-        self._done = min(done, self._total)
-        self._report(Progress("embed", self._done, self._total))
+    def show(self) -> None:
+        """Report how far the run has come."""
+        self._report(Progress("embed", min(self._done, self._total), self._total))

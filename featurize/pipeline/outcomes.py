@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from featurize.errors import InputRejected
 from featurize.pipeline.chunk import content_digest, records_of
+from featurize.pipeline.workers import beat
 from featurize.sources import Record, Source
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Outcome:
 def outcomes_of(
     listed: pa.Table, sizes: NDArray[np.int64], source: Source, workers: Executor
 ) -> list[Outcome]:
-    """Load and hash the contents of a block, on the workers where they are large.
+    """Load and hash the contents of a block on the workers, on one alone where they are small.
 
     Threads that read small files hinder each other: they take turns at Python's lock for each.
     """
@@ -48,9 +49,8 @@ def outcomes_of(
     def hash_all(part: list[tuple[Record, tuple[str | None, str | None]]]) -> list[Outcome]:
         return [_outcome(source, record, *why) for record, why in part]
 
-    if sizes.mean() < _LARGE:
-        return hash_all(pairs)
-    size = max(1, -(-len(pairs) // _SLICES))
+    slices = 1 if sizes.mean() < _LARGE else _SLICES
+    size = max(1, -(-len(pairs) // slices))
     parts = [pairs[start : start + size] for start in range(0, len(pairs), size)]
     return [outcome for part in workers.map(hash_all, parts) for outcome in part]
 
@@ -58,6 +58,7 @@ def outcomes_of(
 def _outcome(source: Source, record: Record, reason: str | None, detail: str | None) -> Outcome:
     if reason is not None:
         return Outcome(record.source, None, reason, detail)
+    beat(f"reading {record.id}")
     try:
         digest = content_digest(source.load(record))
     except InputRejected as rejection:

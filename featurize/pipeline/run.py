@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from featurize.pipeline.meter import Meter
 from featurize.pipeline.plan import plan_steps
 from featurize.pipeline.state import list_table
 from featurize.pipeline.steps import Staged, Tools
+from featurize.pipeline.workers import Watch, Workers
 from featurize.sources import Listing, Source
 from featurize.table import EmbeddingTable
 from featurize.table.writer import Change, TableWriter, write_table
@@ -95,7 +95,7 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
     source, encoder = binding.source, binding.encoder
     scan = KeptOut(source, writer.snapshot)
     listing = Listing.build(scan, writer.staging / LISTING, reporter.progress)
-    workers = ThreadPoolExecutor(encoder.runtime.workers, thread_name_prefix="worker")
+    workers = Workers(encoder.runtime.workers, Watch(binding.job.stuck_after), "encoding")
     try:
         for note in source.notes:
             reporter.say(note)
@@ -117,16 +117,14 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
             rejected = sum(part.rows for part in writer.snapshot.rejects())
             _check_rejects(rejected, limit, f"What was committed stays in {writer.root}.")
 
-        Flight(steps, tools, land).run()
+        Flight(steps, tools, land, meter.show).run()
         return totals
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
         listing.close()
 
 
-def _compare(
-    binding: Binding, listing: Listing, staging: Path, workers: ThreadPoolExecutor
-) -> Diff:
+def _compare(binding: Binding, listing: Listing, staging: Path, workers: Workers) -> Diff:
     """Find out what changed since the table's last commit; everything for a new table."""
     table = binding.table
     if table is None:

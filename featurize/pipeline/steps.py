@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from featurize.pipeline.chunk import ChunkResult, Extraction, run_chunk
+from featurize.pipeline.workers import Workers, beat
 from featurize.sources import COLUMN_PREFIX, Listing
 from featurize.table import EmbeddingTable
 from featurize.table.layout import reject_schema
@@ -28,7 +28,7 @@ class Tools:
     listing: Listing
     extraction: Extraction
     writer: TableWriter
-    workers: Executor
+    workers: Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class DropRejects:
         replaced = []
         for number, rows in sorted(self.stale.items()):
             part = self.table.reject_parts[number]
+            beat(f"rewriting {part.file}")
             kept = _without(_read(self.table, part, reject_schema()), rows)
             new = tools.writer.stage(kept) if kept.num_rows else None
             replaced.append(Replacement(part, new))
@@ -123,6 +124,7 @@ class RewriteParts:
         import pyarrow as pa
 
         part = self.table.parts[edit.number]
+        beat(f"rewriting {part.file}")
         old = _read(self.table, part, self.table.schema)
         listed_changed = tools.listing.take(edit.changed)
         changed = run_chunk(listed_changed, tools.extraction, tools.workers)

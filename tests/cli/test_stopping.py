@@ -1,6 +1,7 @@
 """A run that is stopped: its exit code, what is left, and that the next run makes it whole."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,33 +12,57 @@ import pytest
 from featurize.table import EmbeddingTable
 from featurize.table.verify import verify_table
 
-# The command in small chunks. Planted, its third and fourth step never end by themselves: they wait
-# to be told to. The first ends after the third has begun, so once the fourth has, two are made.
+# The command in small chunks, with one of these planted.
 SMALL_CHUNKS = """
-import sys, threading
-from concurrent.futures import CancelledError
+import ctypes, os, sys, threading
 from featurize.cli.main import main
 from featurize.pipeline.steps import EmbedChunk
 from featurize.processors.text import TextProcessor
 
-TextProcessor.chunk_bytes = 200
-steps, third = [], threading.Event()
-stage = EmbedChunk.stage
+def never_end():
+    '''The third and fourth step wait to be told to end. The first ends after the third has begun,
+    so that once the fourth has, two are made.'''
+    third, stage = threading.Event(), EmbedChunk.stage
 
-def planted(self, tools):
-    number = int(self.places[0]) // 10
-    if number == 0:
-        third.wait()
-    if number < 2:
-        return stage(self, tools)
-    third.set()
-    if number == 3:
-        print("two are made", file=sys.stderr, flush=True)
-    while True:
-        tools.workers.submit(int).result()
+    def planted(self, tools):
+        number = int(self.places[0]) // 10
+        if number == 0:
+            third.wait()
+        if number < 2:
+            return stage(self, tools)
+        third.set()
+        if number == 3:
+            print("two are made", file=sys.stderr, flush=True)
+        while True:
+            tools.workers.submit(int).result()
 
-if sys.argv.pop(1) == "planted":
     EmbedChunk.stage = planted
+
+def at_row_42(strike):
+    prepare = TextProcessor.prepare
+
+    def planted(self, contents):
+        if any("0042" in content for content in contents):
+            strike()
+        return prepare(self, contents)
+
+    TextProcessor.prepare = planted
+
+def ask():
+    print("waiting", file=sys.stderr, flush=True)
+    sys.stdin.readline()
+
+PLANTS = {
+    "nothing": lambda: None,
+    "never end": never_end,
+    "hang": lambda: at_row_42(threading.Event().wait),
+    "hang with the lock": lambda: at_row_42(lambda: ctypes.PyDLL(None).sleep(1000)),
+    "die": lambda: at_row_42(lambda: ctypes.CDLL(None).pthread_exit(None)),
+    "kill": lambda: at_row_42(lambda: os.kill(os.getpid(), 9)),
+    "ask": lambda: at_row_42(ask),
+}
+TextProcessor.chunk_bytes = 200
+PLANTS[sys.argv.pop(1)]()
 main()
 """
 
@@ -54,10 +79,11 @@ def source(tmp_path):
 def start(source, tiny_text):
     """Return a function that starts the command in small chunks on a table."""
 
-    def begin(out, plant="plain"):
-        words = ["embed", source, "--out", out, "--encoder", tiny_text, "--json"]
+    def begin(out, plant="nothing", *options):
+        words = ["embed", source, "--out", out, "--encoder", tiny_text, "--json", *options]
         return subprocess.Popen(
             [sys.executable, "-c", SMALL_CHUNKS, plant, *map(str, words)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -84,7 +110,7 @@ def test_a_signal_commits_what_is_made_and_the_next_run_makes_the_table_whole(
     start, finish, tmp_path, hashes, signum, code
 ):
     """Two steps are made: both are committed. The data are then those of one whole run."""
-    process = start(tmp_path / "table", "planted")
+    process = start(tmp_path / "table", "never end")
     assert any("two are made" in line for line in process.stderr)
     process.send_signal(signum)
     stdout, _ = process.communicate(timeout=60)
@@ -123,3 +149,33 @@ def test_signals_at_any_moment_leave_a_sound_table(tiny_text, tmp_path):
         assert json.loads(stdout)["error"]["kind"] == "interrupted"
         assert EmbeddingTable.open(out).version > commits
         assert verify_table(out) == []
+
+
+@pytest.mark.parametrize("plant", ["hang", "hang with the lock", "die", "kill"])
+def test_a_worker_that_hangs_or_dies_ends_the_run(start, finish, tmp_path, hashes, plant):
+    """The exit code is not 0, stderr has the stacks, and the next run makes the table whole."""
+    process = start(tmp_path / "table", plant, "--stuck-after", 2)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == (-signal.SIGKILL if plant == "kill" else 1)
+    if plant != "kill":
+        assert "most recent call first" in stderr
+    if plant in {"hang", "die"}:
+        assert json.loads(stdout)["error"]["kind"] == "stuck"
+        assert verify_table(tmp_path / "table") == []
+    assert not EmbeddingTable.open(tmp_path / "table").complete
+    finish(tmp_path / "table")
+    finish(tmp_path / "whole")
+    assert hashes(tmp_path / "table" / "data") == hashes(tmp_path / "whole" / "data")
+
+
+def test_a_run_that_was_stopped_for_a_while_goes_on(start, tmp_path):
+    """After Ctrl-Z a run waits as long as one likes."""
+    limit = 2
+    process = start(tmp_path / "table", "ask", "--stuck-after", limit)
+    assert any("waiting" in line for line in process.stderr)
+    process.send_signal(signal.SIGTSTP)
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    time.sleep(2 * limit)  # time that must not count
+    process.send_signal(signal.SIGCONT)
+    process.communicate("\n", timeout=60)
+    assert process.returncode == 0

@@ -28,6 +28,10 @@ def test_strings_become_choices():
         ({"max_rejects": "-1"}, "N or a share P%"),
         ({"text_column": "a", "image_column": "b"}, "both given"),
         ({"modality": "image", "text_column": "a"}, "contradicts"),
+        ({"stuck_after": 0}, "seconds, more than 0"),
+        ({"stuck_after": float("nan")}, "seconds, more than 0"),
+        ({"stuck_after": float("inf")}, "seconds, more than 0"),
+        ({"stuck_after": "60"}, "seconds, more than 0"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error_naming_the_choices(options, message):

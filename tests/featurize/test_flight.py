@@ -2,13 +2,13 @@
 
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 
 from featurize.errors import Interrupted
 from featurize.pipeline.flight import Flight
+from featurize.pipeline.workers import Watch, Workers
 
 
 def interrupt(number, _frame):
@@ -38,14 +38,14 @@ class Step:
 
 def tools():
     """Return what steps are given."""
-    return SimpleNamespace(workers=ThreadPoolExecutor(1))
+    return SimpleNamespace(workers=Workers(1, Watch(45), "working"))
 
 
 def test_steps_land_in_their_order_and_the_last_is_told():
     """The order of making does not matter."""
     landed, second = [], threading.Event()
     steps = [Step("a", second.wait), Step("b", second.set), Step("c"), Step("d")]
-    Flight(steps, tools(), lambda staged, last: landed.append((staged, last))).run()
+    Flight(steps, tools(), lambda staged, last: landed.append((staged, last)), int).run()
     assert landed == [("a", False), ("b", False), ("c", False), ("d", True)]
 
 
@@ -69,7 +69,7 @@ def test_an_interruption_leaves_landed_what_is_made(number):
     # Two threads: when the third step has begun, and the first not ended, the second is made.
     steps = [Step("a", third.wait), Step("b"), Step("c", begin_third), Step("d")]
     with pytest.raises((Interrupted, KeyboardInterrupt)):
-        Flight(steps, tools(), land).run()
+        Flight(steps, tools(), land, int).run()
     assert landed == ["a", "b"]
 
 
@@ -84,7 +84,9 @@ def test_an_interruption_ends_the_wait_for_a_step():
                 given.workers.submit(int).result()
 
     with pytest.raises(Interrupted):
-        Flight([Step("a", work), Step("b")], given, lambda staged, last: landed.append(1)).run()
+        Flight(
+            [Step("a", work), Step("b")], given, lambda staged, last: landed.append(1), int
+        ).run()
     assert landed == []
 
 
@@ -100,6 +102,7 @@ def test_nothing_lands_after_a_step_that_failed():
             [Step("a"), Step("b", fail), Step("c")],
             tools(),
             lambda staged, last: landed.append(staged),
+            int,
         ).run()
     assert landed == ["a"]
 
@@ -114,5 +117,5 @@ def test_nothing_lands_after_a_landing_that_failed():
         raise OSError("no space")
 
     with pytest.raises(OSError, match="no space"):
-        Flight([Step("a"), Step("b"), Step("c")], tools(), land).run()
+        Flight([Step("a"), Step("b"), Step("c")], tools(), land, int).run()
     assert landed == ["a"]

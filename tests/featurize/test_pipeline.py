@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from featurize.pipeline.chunk import MAX_ROWS, plan_chunks
 from featurize.sources import open_source
 from featurize.table import EmbeddingTable
 from featurize.table.verify import verify_table
-from featurize.types import Silent
+from featurize.types import Progress, Silent
 
 TEXTS = ["the fox runs", "a dog sleeps", "the fox runs", "refund the broken card", "late"]
 
@@ -123,6 +124,21 @@ def test_many_chunks_are_committed_in_order(texts, tiny_text, tmp_path):
     assert summary.version == table.version == len(table.parts) > 1
     assert list(table.ids) == sorted(table.ids)
     assert verify_table(tmp_path / "table") == []
+
+
+def test_progress_is_told_on_the_callers_thread(texts, tiny_text, tmp_path):
+    """A terminal that stands still holds up no worker."""
+    told = []
+
+    class Listening(Silent):
+        def progress(self, progress):
+            told.append((progress, threading.current_thread()))
+
+    job = Job(texts, out=tmp_path / "table")
+    encoder = Encoder.open(Bundle.open(tiny_text), device="cpu")
+    embed_source(job, open_source(job), encoder, bundle="tiny", reporter=Listening())
+    assert {thread for _, thread in told} == {threading.current_thread()}
+    assert told[-1][0] == Progress("embed", 4, 5)  # one of the contents came twice
 
 
 def test_an_all_rejected_source_still_makes_a_table_with_its_schema(tiny_text, tmp_path):
