@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from featurize.config import Job, Overflow, Precision, RuntimeName, check_device, choose
-from featurize.errors import RuntimeUnavailable, UsageError
+from featurize.errors import UsageError
 from featurize.types import Json, Modality, Reporter, RunSummary, Silent
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from featurize.table import EmbeddingTable
 
 P = ParamSpec("P")
-_LEAST_COSINE = 0.9
 
 
 def run(
@@ -48,7 +47,6 @@ def run(
         precision=job.precision,
         overflow=Overflow(job.overflow),
     )
-    _introduce(encoder, reporter)
     recorded = name if name in BUILT_IN else str(bundle.path.resolve())
     with guard or nullcontext():
         return embed_source(job, source, encoder, bundle=recorded, reporter=reporter)
@@ -109,24 +107,6 @@ def _require_modality(name: str, takes: Modality, holds: Modality) -> None:
         )
 
 
-def _introduce(encoder: Encoder, reporter: Reporter) -> None:
-    """Say what will encode; anything but the checked fp32 graph on a CPU is measured first."""
-    made = encoder.runtime
-    if made.remark:
-        reporter.say(made.remark)
-    reporter.say(f"Encoding with {encoder.card.name}, {made.precision} on {made.device}.")
-    if (made.name, made.device) == (RuntimeName.ONNXRUNTIME, "cpu"):
-        return
-    cosine = encoder.fidelity()
-    if not cosine >= _LEAST_COSINE:
-        raise RuntimeUnavailable(
-            f"{made.library} with {made.precision} gives other vectors than the original here: "
-            f"the cosine on known inputs falls to {cosine:.4f}.",
-            fix="Use --runtime onnxruntime --device cpu.",
-        )
-    reporter.say(f"On known inputs its vectors have a cosine of {cosine:.5f} or more to fp32.")
-
-
 def _declared_by(
     declaration: Callable[P, Job],
 ) -> Callable[[Callable[[Job], RunSummary]], Callable[P, RunSummary]]:
@@ -171,12 +151,14 @@ def load_encoder(
     from featurize.encoder import Encoder
 
     check_device(device)
-    return Encoder.open(
+    encoder = Encoder.open(
         resolve(name),
         device=device,
         runtime=choose(RuntimeName, runtime, "runtime"),
         precision=choose(Precision, precision, "precision"),
     )
+    encoder.load()
+    return encoder
 
 
 def open_table(path: str | Path) -> EmbeddingTable:

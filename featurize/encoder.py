@@ -41,7 +41,10 @@ class Encoder:
         precision: Precision | str = Precision.AUTO,
         overflow: Overflow = Overflow.TRUNCATE,
     ) -> Encoder:
-        """Load a bundle for one device; raise RuntimeUnavailable where that is not possible."""
+        """Open a bundle for one device; raise RuntimeUnavailable where that is not possible.
+
+        On a CPU the graph is loaded when it is first needed, or by `load`.
+        """
         place = choose_place(
             device,
             choose(RuntimeName, runtime, "runtime"),
@@ -85,6 +88,10 @@ class Encoder:
             "library": self.runtime.library,
         }
 
+    def load(self) -> None:
+        """Load the graph, unless that was done."""
+        self.runtime.load()
+
     def fidelity(self) -> float:
         """Measure `cosine`: the least between its vectors and the original's on known inputs."""
         data, expected = read_reference(self.bundle.path / REFERENCE)
@@ -105,6 +112,7 @@ class Encoder:
         return self._encode_contents([self.processor.admit(value) for value in inputs])
 
     def _encode_contents(self, contents: Sequence[str | bytes]) -> NDArray[np.float32]:
+        self.load()
         with ThreadPoolExecutor(self.runtime.workers) as workers:
             vectors = np.empty((len(contents), self.dim), np.float32)
             for start in range(0, len(contents), self.processor.window):

@@ -83,12 +83,7 @@ class Console:
         if self._json:
             _print_json(outcome.data)
         elif outcome.essential or not self._quiet:
-            from rich.console import Console as Terminal
-
-            text = outcome.text
-            shown = printable(text, keep_lines=True) if isinstance(text, str) else text
-            is_text = isinstance(text, str)
-            Terminal().print(shown, markup=False, highlight=False, soft_wrap=is_text)
+            _print(outcome.text)
         return outcome.code
 
     def _crash(self, error: BaseException) -> int:
@@ -199,9 +194,24 @@ def _refused(error: OSError) -> FileError:
     return FileError(f"{where}{error.strerror or error}.", fix=fix)
 
 
+def _print(shown: RenderableType) -> None:
+    """Print a text as it is, without loading what lays out tables."""
+    if isinstance(shown, str):
+        _write_out(printable(shown, keep_lines=True), sys.stdout.encoding)
+        return
+    from rich.console import Console as Terminal
+
+    Terminal().print(shown, markup=False, highlight=False)
+
+
 def _print_json(data: Any) -> None:
     text = json.dumps(_plain(data), indent=2, ensure_ascii=False, default=_as_text)
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    _write_out(text, "utf-8")
+
+
+def _write_out(text: str, encoding: str) -> None:
+    """Write lines to stdout; what its encoding cannot spell becomes an escape."""
+    sys.stdout.buffer.write(f"{text}\n".encode(encoding, "backslashreplace"))
     sys.stdout.buffer.flush()
 
 

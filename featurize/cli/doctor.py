@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 EXIT_PROBLEM = 1
 _BASE = (
@@ -201,6 +203,9 @@ def _version(package: str) -> str | None:
 
 
 def _as_table(checks: list[Check]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
     colours = {Status.OK: "green", Status.ABSENT: "yellow", Status.PROBLEM: "red"}
     table = Table(box=None, show_header=False, pad_edge=False)
     for check in checks:

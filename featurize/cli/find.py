@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome, printable
@@ -16,6 +13,8 @@ from featurize.cli.learn import INCOMPLETE
 from featurize.errors import IndexFileError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from downstream import Hit, Searcher
 
 _SNIPPET = 90
@@ -115,6 +114,10 @@ def _heed(console: Console, stale: dict[str, int], strict: bool) -> None:
 
 
 def _as_table(hits: list[Hit]) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False)
     table.add_column("score", justify="right")
     table.add_column("id")

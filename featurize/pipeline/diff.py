@@ -52,6 +52,11 @@ class Diff:
         """Return how many inputs need work."""
         return int((self.status != Status.KEEP).sum())
 
+    @property
+    def needs_encoder(self) -> bool:
+        """Say whether an input has a content that is new to its row."""
+        return bool(np.isin(self.status, (Status.NEW, Status.CHANGED)).any())
+
     def move_to_new_schema(self) -> None:
         """Count every row that stays as updated, because its columns change."""
         kept_rows = (self.status == Status.KEEP) & (self.part >= 0)

@@ -19,6 +19,7 @@ from featurize.pipeline.flight import Flight
 from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.meter import Meter
 from featurize.pipeline.plan import plan_steps
+from featurize.pipeline.readiness import make_ready
 from featurize.pipeline.state import list_table
 from featurize.pipeline.steps import Staged, Tools
 from featurize.pipeline.workers import Watch, Workers
@@ -59,7 +60,9 @@ def embed_source(
     started = time.monotonic()
     with write_table(Path(job.out), wait=job.wait) as writer:
         table = EmbeddingTable.open(job.out) if writer.snapshot.version else None
-        if table is not None:
+        if table is None:
+            make_ready(encoder, reporter)
+        else:
             encoder.budget = table.origin["variant"]["budget"]
         binding = Binding(job, source, encoder, bundle, table)
         writer.origin = binding.origin()
@@ -106,7 +109,10 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
         binding.require_no_clash(diff)
         binding.require_few_deleted(diff.deleted)
         meter = Meter(diff.work, reporter.progress)
-        donors = Donors(writer.root) if binding.table is None else Donors.of(binding.table)
+        donors = Donors(writer.root)
+        if binding.table is not None and diff.needs_encoder:
+            make_ready(encoder, reporter)
+            donors = Donors.of(binding.table)
         extraction = Extraction(source, encoder, binding.schema(), donors, meter.advance)
         steps = plan_steps(binding.table, diff, listing, extraction)
         tools = Tools(listing, extraction, writer, workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Runtime(Protocol):
-    """One loaded graph on one device.
+    """One graph on one device; on a CPU it is loaded when it is first needed.
 
     `workers` is how many threads should call `run` at once, `scale` how much larger than on a CPU
     a batch should be; `remark` is what the user should hear, if anything; `library`
@@ -31,6 +32,9 @@ class Runtime(Protocol):
     scale: int
     remark: str
     library: str
+
+    def load(self) -> None:
+        """Load the graph, unless that was done."""
 
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         """Run one batch, from any thread: inputs by name, vectors (n, dim) float32."""
@@ -64,20 +68,28 @@ def choose_place(device: str, runtime: RuntimeName, precision: Precision) -> Pla
 
 
 def open_runtime(bundle: Bundle, place: Place) -> Runtime:
-    """Load a bundle's graph, from the bytes whose hash was checked."""
-    graph = bundle.read(GRAPH)
+    """Open a bundle's graph, which is read, and its hash checked, when it is loaded.
+
+    On a GPU it is loaded at once, because only that shows whether the GPU works. Raises
+    RuntimeUnavailable where it does not.
+    """
+    graph = partial(bundle.read, GRAPH)
     if place.runtime is RuntimeName.OPENVINO:
         from featurize.runtimes.openvino import OpenVino
 
         return OpenVino(graph, place.precision)
     from featurize.runtimes.onnxruntime import OnnxRuntime
 
+    runtime = OnnxRuntime(graph, place.device)
+    if place.device == "cpu":
+        return runtime
     try:
-        return OnnxRuntime(graph, place.device)
+        runtime.load()
     except RuntimeUnavailable as error:
         if not place.optional:
             raise
         return OnnxRuntime(graph, "cpu", remark=f"There is a GPU, but {error} The CPU is used.")
+    return runtime
 
 
 def _choose_openvino(device: str, runtime: RuntimeName, precision: Precision) -> Place:

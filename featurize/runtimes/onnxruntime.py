@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,13 +31,21 @@ class OnnxRuntime:
     name = RuntimeName.ONNXRUNTIME
     precision = Precision.FP32
 
-    def __init__(self, graph: bytes, device: str, remark: str = "") -> None:
+    def __init__(self, graph: Callable[[], bytes], device: str, remark: str = "") -> None:
         self.device = device
         self.remark = remark
         self.workers = cpu_cores() if device == "cpu" else 2
         self.scale = 1 if device == "cpu" else 32
-        self._session = _session(graph, device)
         self.library = _library()
+        self._graph = graph
+
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        return _session(self._graph(), self.device)
+
+    def load(self) -> None:
+        """Open the session, unless that was done; raise RuntimeUnavailable where it cannot be."""
+        _ = self._session
 
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         """Run one batch; return vectors (n, dim) float32."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,12 +28,20 @@ class OpenVino:
 
     remark = ""
 
-    def __init__(self, graph: bytes, precision: Precision) -> None:
+    def __init__(self, graph: Callable[[], bytes], precision: Precision) -> None:
         self.precision = precision
         self.workers = cpu_cores()
-        self._model = _compile(graph, precision, self.workers)
-        self._own = threading.local()
         self.library = _library()
+        self._graph = graph
+        self._own = threading.local()
+
+    @cached_property
+    def _model(self) -> openvino.CompiledModel:
+        return _compile(self._graph(), self.precision, cpu_cores())
+
+    def load(self) -> None:
+        """Compile the model, unless that was done."""
+        _ = self._model
 
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         """Run one batch; return vectors (n, dim) float32."""

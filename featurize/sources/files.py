@@ -121,8 +121,11 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
 def read_bytes(path: Path) -> bytes:
     """Return the content of a regular file of 1 to MAX_BYTES bytes; raise InputRejected."""
     with open_regular(path) as file:
-        check_size(os.fstat(file.fileno()).st_size)
-        data = file.read(MAX_BYTES + 1)
+        size = os.fstat(file.fileno()).st_size
+        check_size(size)
+        data = file.read(size + 1)  # a larger buffer would cost more than reading a small file
+        if len(data) > size:
+            data += file.read(MAX_BYTES + 1 - len(data))
     check_size(len(data))
     return data
 

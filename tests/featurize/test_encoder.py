@@ -1,15 +1,18 @@
 """An encoder turns inputs into vectors, in order, alike in any company."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from featurize.api import load_encoder
 from featurize.bundle import Bundle
 from featurize.config import Overflow, Precision, RuntimeName
 from featurize.encoder import Encoder
-from featurize.errors import InputRejected, RuntimeUnavailable
+from featurize.errors import BundleError, InputRejected, RuntimeUnavailable
 
 WORDS = "the a red green blue fox dog runs sleeps fast slow refund parcel broken card late".split()
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=20).map(" ".join), max_size=12)
@@ -48,6 +51,18 @@ def test_an_encoder_tells_what_it_is(texts):
         "cosine": 1.0,
         "library": texts.runtime.library,
     }
+
+
+def test_the_graph_is_loaded_when_it_is_first_needed(tiny_text, tmp_path):
+    """What an encoder is, is known before; a graph changed meanwhile is noticed."""
+    shutil.copytree(tiny_text, tmp_path / "bundle")
+    encoder = Encoder.open(Bundle.open(tmp_path / "bundle"), device="cpu")
+    (tmp_path / "bundle" / "model.onnx").write_bytes(b"another graph")
+    assert encoder.variant["library"].startswith("onnxruntime")
+    with pytest.raises(BundleError, match="not the file that was exported"):
+        encoder.encode(WORDS)
+    with pytest.raises(BundleError):
+        load_encoder(str(tmp_path / "bundle"), device="cpu")
 
 
 def test_vectors_are_float32_rows_of_unit_length(texts):

@@ -18,6 +18,7 @@ from featurize.config import Job
 from featurize.encoder import Encoder
 from featurize.errors import MismatchError, TableError, UsageError
 from featurize.pipeline import embed_source
+from featurize.runtimes.onnxruntime import OnnxRuntime
 from featurize.sources import open_source
 from featurize.table import EmbeddingTable
 from featurize.table.forget import forget
@@ -68,6 +69,31 @@ def test_nothing_changed_makes_no_commit(source, tiny_text, tmp_path, hashes):
     assert hashes(tmp_path / "t") == before
     assert (second.version, second.encoded, second.unchanged) == (first.version, 0, 12)
     assert (second.rejected, second.inputs) == (1, 13)
+
+
+def test_a_run_that_encodes_nothing_loads_no_graph(source, tiny_text, tmp_path, monkeypatch):
+    """Neither where nothing changed nor where only a label did; one that encodes says so first."""
+
+    class Listening(Silent):
+        def say(self, text):
+            told.append(text)
+
+    def run():
+        told.clear()
+        job = Job(source, out=tmp_path / "t")
+        encoder = Encoder.open(Bundle.open(tiny_text), device="cpu")
+        embed_source(job, open_source(job), encoder, bundle="tiny", reporter=Listening())
+        return [text for text in told if text.startswith("Encoding with tiny-text")]
+
+    told = []
+    assert run()
+    with monkeypatch.context() as patch:
+        patch.setattr(OnnxRuntime, "load", lambda self: pytest.fail("the graph was loaded"))
+        assert not run()
+        source.write_text(source.read_text().replace("fox 3 runs,b,3", "fox 3 runs,new,3"))
+        assert not run()
+    source.write_text(source.read_text().replace("fox 3 runs", "a new text"))
+    assert run()
 
 
 def test_other_columns_keep_the_vector(source, tiny_text, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from featurize.errors import InputRejected, SourceError, UsageError
 from featurize.sources import Record
+from featurize.sources.files import read_bytes
 
 if TYPE_CHECKING:
     from conftest import ReadSource
@@ -183,6 +185,22 @@ def test_a_folder_of_links_says_so(read: ReadSource, write: Write) -> None:
     (links / "c.pdf").touch()
     with pytest.raises(SourceError, match=r"files are \.pdf \(1\); symbolic links \(2\)"):
         read(links)
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_whole(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The size it had before is no limit."""
+    path = write({"a.txt": "the whole text"}) / "a.txt"
+    fstat = os.fstat
+
+    def before(handle: int) -> os.stat_result:
+        facts = list(fstat(handle))
+        facts[stat.ST_SIZE] = 3
+        return os.stat_result(facts)
+
+    monkeypatch.setattr(os, "fstat", before)
+    assert read_bytes(path) == b"the whole text"
 
 
 @pytest.mark.parametrize(

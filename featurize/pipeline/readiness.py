@@ -1,0 +1,33 @@
+"""What happens before the first input is encoded: the encoder is loaded, checked and introduced."""
+
+from __future__ import annotations
+
+from featurize.config import RuntimeName
+from featurize.encoder import Encoder
+from featurize.errors import RuntimeUnavailable
+from featurize.types import Reporter
+
+_LEAST_COSINE = 0.9
+
+
+def make_ready(encoder: Encoder, reporter: Reporter) -> None:
+    """Load an encoder and say what will encode.
+
+    Anything but the checked fp32 graph on a CPU is measured. Raises RuntimeUnavailable where it
+    gives other vectors than the original.
+    """
+    encoder.load()
+    made = encoder.runtime
+    if made.remark:
+        reporter.say(made.remark)
+    reporter.say(f"Encoding with {encoder.card.name}, {made.precision} on {made.device}.")
+    if (made.name, made.device) == (RuntimeName.ONNXRUNTIME, "cpu"):
+        return
+    cosine = encoder.fidelity()
+    if not cosine >= _LEAST_COSINE:
+        raise RuntimeUnavailable(
+            f"{made.library} with {made.precision} gives other vectors than the original here: "
+            f"the cosine on known inputs falls to {cosine:.4f}.",
+            fix="Use --runtime onnxruntime --device cpu.",
+        )
+    reporter.say(f"On known inputs its vectors have a cosine of {cosine:.5f} or more to fp32.")
