@@ -116,6 +116,9 @@ class Job:
         None, "Accept up to N rejects, or P% of the inputs; more stop the run.", metavar="N|P%"
     )
     retry_rejects: bool = option(False, "Try rejected contents again.")
+    trust_mtime: bool = option(
+        False, "Take files as unchanged that were last changed before the last run, unread."
+    )
     wait: bool = option(False, "Wait while another process writes to the table.")
     stuck_after: float = option(
         45.0, "Stop when a worker is silent for this long: more for slow disks.", metavar="SECONDS"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_DELETED = 0.2
+_CLOCK_MARGIN = 2.0  # seconds: the coarsest file times, and clocks that differ a little
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,17 @@ class Binding:
     bundle: str
     table: EmbeddingTable | None
 
+    @property
+    def place(self) -> str:
+        """Return the source, as the log names it."""
+        return str(self.source.root)
+
     def origin(self) -> Json:
         """Return what the log states about how the table is made; raise where that would change."""
-        place = str(self.source.root)
         fresh: Json = {
-            "source": place,
+            "source": self.place,
             "appended": [],
+            "scanned": {},
             "modality": str(self.source.modality),
             "encoder": self.encoder.card.name,
             "fingerprint": self.encoder.fingerprint,
@@ -57,9 +64,20 @@ class Binding:
                     f"{now[name]}. A table is made one way.",
                     fix="Leave the option out to go on as before, or choose another --out.",
                 )
-        self._require_source(place, old)
+        self._require_source(old)
         known = [old["source"], *old["appended"]]
-        return old if place in known else {**old, "appended": [*old["appended"], place]}
+        return old if self.place in known else {**old, "appended": [*old["appended"], self.place]}
+
+    def trusted_before(self) -> float:
+        """Return the time before which a file must have changed last to be taken as unchanged.
+
+        In seconds since the epoch: shortly before the last run that finished began to list the
+        source; before all time unless that is asked for and known.
+        """
+        table = self.table
+        if not self.job.trust_mtime or table is None or not table.complete:
+            return -math.inf
+        return float(table.origin.get("scanned", {}).get(self.place, -math.inf)) - _CLOCK_MARGIN
 
     def schema(self) -> pa.Schema:
         """Return the schema of the table after this run."""
@@ -95,19 +113,19 @@ class Binding:
             return
         known = [self.table.origin["source"], *self.table.origin["appended"]]
         taken = int((diff.part >= 0).sum())
-        if taken and str(self.source.root) not in known:
+        if taken and self.place not in known:
             raise TableError(
-                f"{taken:,} ids of {self.source.root} are taken by rows from "
+                f"{taken:,} ids of {self.place} are taken by rows from "
                 f"{' and '.join(known)}; appending would overwrite them. Nothing was changed.",
                 fix="Give the inputs other ids, with --id-column or other file names.",
             )
 
-    def _require_source(self, place: str, old: Json) -> None:
-        if self.job.append or (place == old["source"] and not old["appended"]):
+    def _require_source(self, old: Json) -> None:
+        if self.job.append or (self.place == old["source"] and not old["appended"]):
             return
         sources = " and ".join([old["source"], *old["appended"]])
         raise TableError(
-            f"{self.job.out} is made from {sources}; this run names {place}, and would delete "
+            f"{self.job.out} is made from {sources}; this run names {self.place}, and would delete "
             "the rest.",
             fix="Add with --append, or choose another --out.",
         )

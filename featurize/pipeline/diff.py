@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ import numpy as np
 
 from featurize.pipeline.outcomes import Outcome, outcomes_of
 from featurize.pipeline.state import BLOCK, PART, ROW, Cursor
-from featurize.sources import COLUMN_PREFIX, Listing, Source
+from featurize.sources import COLUMN_PREFIX, Listing, Record, Source
+from featurize.types import RejectReason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +35,8 @@ class Diff:
     """What a run has to do. `status` and `part`, of the old row or -1, are by listed input.
 
     `gone` are rows of parts that leave without a successor, `stale` rejects that no longer hold;
-    both by number of part. `deleted` counts the gone rows whose input is gone too.
+    both by number of part. `deleted` counts the gone rows whose input is gone too, `unread` the
+    inputs that were taken as unchanged by their times.
     """
 
     status: NDArray[np.int8]
@@ -41,6 +44,7 @@ class Diff:
     gone: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     stale: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     deleted: int = 0
+    unread: int = 0
 
     @classmethod
     def everything(cls, size: int) -> Diff:
@@ -72,13 +76,15 @@ class Comparison:
     """How inputs and rows are compared.
 
     `carried` are the columns both sides must agree on; `delete` says that rows and rejects whose
-    input is gone leave, `retry` that rejected contents are tried again.
+    input is gone leave, `retry` that rejected contents are tried again. A content that has not
+    changed since `trusted_before`, in seconds since the epoch, is taken as the table has it.
     """
 
     source: Source
     carried: tuple[str, ...]
     delete: bool
     retry: bool
+    trusted_before: float = -math.inf
 
 
 def compare(
@@ -88,7 +94,7 @@ def compare(
     comparison: Comparison,
     workers: Executor,
 ) -> Diff:
-    """Compare all listed inputs with the rows and rejects of a table; every content is hashed."""
+    """Compare all listed inputs with the rows and rejects of a table, by the hash of contents."""
     diff = Diff.everything(len(listing))
     row_cursor, reject_cursor = Cursor(rows), Cursor(rejects)
     place = 0
@@ -143,8 +149,10 @@ class _Merge:
         """Decide about the listed inputs of the block; then let go what none accounts for."""
         same: list[tuple[int, int]] = []
         keys = listed.column("id").to_pylist()
-        for offset, outcome in enumerate(outcomes_of(listed, sizes, self._by.source, workers)):
+        outcomes = outcomes_of(listed, sizes, self._by.source, self._trusted, workers)
+        for offset, outcome in enumerate(outcomes):
             place, key = block.start + offset, keys[offset]
+            self._diff.unread += not outcome.read
             if self._rejected_before(key, outcome):
                 self._diff.status[place] = Status.KEEP
             elif outcome.digest is not None and key in self._row_of:
@@ -169,6 +177,25 @@ class _Merge:
             if key in present or self._by.delete:
                 for reject in rejects:
                     self._diff.stale[reject.part].append(reject.row)
+
+    def _trusted(self, record: Record) -> Outcome | None:
+        """Return what the table holds of an input, where that cannot have changed."""
+        known = self._known(record) if self._by.trusted_before > -math.inf else None
+        if known is None:
+            return None
+        changed = self._by.source.changed_at(record)
+        return known if changed is not None and changed < self._by.trusted_before else None
+
+    def _known(self, record: Record) -> Outcome | None:
+        """Return what the table holds of an input; nothing of one that could not be read."""
+        if record.id in self._row_of:
+            return Outcome(record.source, self._digests[self._row_of[record.id]], read=False)
+        for reject in self._old.get(record.id, ()) if not self._by.retry else ():
+            if reject.digest is not None:
+                return Outcome(record.source, reject.digest, read=False)
+            if reject.reason != RejectReason.UNREADABLE:
+                return Outcome(record.source, None, reject.reason, reject.detail, read=False)
+        return None
 
     def _rejected_before(self, key: str, outcome: Outcome) -> bool:
         """Say whether the table has the reject this input would become, and account for it."""

@@ -97,6 +97,7 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
     """Compare, then run the steps and commit them in order."""
     source, encoder = binding.source, binding.encoder
     scan = KeptOut(source, writer.snapshot)
+    began = time.time()
     listing = Listing.build(scan, writer.staging / LISTING, reporter.progress)
     workers = Workers(encoder.runtime.workers, Watch(binding.job.stuck_after), "encoding")
     try:
@@ -106,6 +107,11 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
         limit = allowed_rejects(binding.job.max_rejects, len(listing))
         _check_rejects(listing.rejected_count, limit, "Nothing was written.")
         diff = _compare(binding, listing, writer.staging, workers)
+        if binding.job.trust_mtime:
+            reporter.say(
+                f"{diff.unread:,} of {len(listing):,} inputs were taken as unchanged, by their "
+                "times, and not read."
+            )
         binding.require_no_clash(diff)
         binding.require_few_deleted(diff.deleted)
         meter = Meter(diff.work, reporter.progress)
@@ -119,6 +125,9 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
         totals = _Totals(deleted=diff.deleted, kept_out=scan.count)
 
         def land(staged: Staged, *, last: bool) -> None:
+            if last:
+                scanned = writer.origin.get("scanned", {})
+                writer.origin = {**writer.origin, "scanned": {**scanned, binding.place: began}}
             _commit(staged, tools, totals, complete=last)
             rejected = sum(part.rows for part in writer.snapshot.rejects())
             _check_rejects(rejected, limit, f"What was committed stays in {writer.root}.")
@@ -143,6 +152,7 @@ def _compare(binding: Binding, listing: Listing, staging: Path, workers: Workers
         carried=carried if same_schema else (),
         delete=not job.append,
         retry=job.retry_rejects,
+        trusted_before=binding.trusted_before(),
     )
     rows = list_table(table, staging / "rows.arrow", rejects=False)
     rejects = list_table(table, staging / "rejects.arrow", rejects=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from featurize.config import Job, LabelFrom
 from featurize.errors import InputRejected
+from featurize.sources.changes import Changes
 from featurize.sources.files import SUFFIXES, Files, size_of, suffix_of
 from featurize.sources.metadata import Metadata
 from featurize.sources.source import BATCH_ROWS, COLUMN_PREFIX, Record, record_schema
@@ -47,6 +48,7 @@ class FolderSource:
         self.notes = list(metadata.notes)
         self._leave_out = Path(job.out).resolve()
         self._files = Files(self.root, self.modality)
+        self._changes = Changes(self.root)
         self._metadata = metadata
         self._metadata_files = frozenset(metadata.files.values())
         self._label_from = job.label_from
@@ -67,6 +69,10 @@ class FolderSource:
         if record.path is None:
             raise InputRejected(RejectReason.UNREADABLE, "the file has no usable path")
         return self._files.load(record.path)
+
+    def changed_at(self, record: Record) -> float | None:
+        """Return when the file may last have changed."""
+        return None if record.path is None else self._changes.at(record.path)
 
     def columns(self) -> pa.Schema:
         """Return the columns that metadata files bring."""

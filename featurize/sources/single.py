@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from featurize.config import Job
 from featurize.errors import InputRejected, UsageError
+from featurize.sources.changes import Changes
 from featurize.sources.files import Files, size_of
 from featurize.sources.source import Record, record_schema
 from featurize.sources.walk import is_utf8, percent_escaped
@@ -64,6 +65,10 @@ class SingleFile:
             raise InputRejected(RejectReason.UNREADABLE, "the file has no usable path")
         # SOURCE may be a link, which names its target here: it was given, not found.
         return self._files.load(self.root.name)
+
+    def changed_at(self, _record: Record) -> float | None:
+        """Return when the file may last have changed."""
+        return Changes(self.root.parent).at(self.root.name)
 
     def columns(self) -> pa.Schema:
         """Return no columns."""

@@ -68,6 +68,12 @@ class Source(Protocol):
         Safe to call from several threads at once.
         """
 
+    def changed_at(self, record: Record) -> float | None:
+        """Return when a content may last have changed, in seconds since the epoch.
+
+        None where nothing but reading it can tell. Safe to call from several threads at once.
+        """
+
     def columns(self) -> pa.Schema:
         """Return the user's own columns in order, with their final names and types."""
 

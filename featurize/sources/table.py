@@ -70,6 +70,10 @@ class TableSource:
             raise InputRejected(RejectReason.MISSING_VALUE, "the record has no content")
         return self._files.load(record.path)
 
+    def changed_at(self, _record: Record) -> float | None:
+        """Return None: the time of a file of many inputs says nothing of one of them."""
+        return None
+
     def columns(self) -> pa.Schema:
         """Return the user's own columns."""
         import pyarrow as pa
