@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -133,19 +134,20 @@ class Encoder:
         self,
         samples: Sequence[Sample],
         workers: Executor,
-        on_encoded: Callable[[int], None] = lambda _count: None,
+        on_encoded: Callable[[int, float], None] = lambda _count, _seconds: None,
     ) -> NDArray[np.float32]:
         """Encode samples on the workers in batches of equal cost; (n, dim) float32, in order.
 
-        `on_encoded` hears the size of every finished batch, on a worker's thread.
+        `on_encoded` hears the size of every finished batch and the seconds it took its thread.
         """
         batches = equal_cost_batches([sample.cost for sample in samples], self.budget)
         vectors = np.empty((len(samples), self.dim), np.float32)
 
         def run(batch: list[int]) -> None:
+            began = time.perf_counter()
             inputs = self.processor.collate([samples[position] for position in batch])
             vectors[batch] = self._checked(self.runtime.run(inputs), len(batch))
-            on_encoded(len(batch))
+            on_encoded(len(batch), time.perf_counter() - began)
 
         for _ in workers.map(run, batches):
             pass

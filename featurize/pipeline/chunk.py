@@ -18,8 +18,8 @@ from featurize.encoder import Encoder
 from featurize.errors import InputRejected
 from featurize.pipeline.donors import Donors
 from featurize.pipeline.slots import Prepared, Slots
+from featurize.pipeline.stages import Stage, StageClock
 from featurize.pipeline.workers import beat
-from featurize.processors import Processor
 from featurize.sources import Record, Source
 from featurize.storage import sha256_bytes
 
@@ -37,7 +37,7 @@ class Extraction:
     """What all chunks of a run share.
 
     `donors` give the vectors of contents the table has; `on_encoded` hears how many inputs were
-    just encoded.
+    just encoded, `clock` how long every stage took.
     """
 
     source: Source
@@ -45,6 +45,12 @@ class Extraction:
     schema: pa.Schema
     donors: Donors
     on_encoded: Callable[[int], None] = field(default=lambda _count: None)
+    clock: StageClock = field(default_factory=StageClock)
+
+    def note_encoded(self, count: int, seconds: float) -> None:
+        """Pass on that a batch was encoded, and how long that took."""
+        self.on_encoded(count)
+        self.clock.add(Stage.ENCODE, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ def run_chunk(listed: pa.Table, extraction: Extraction, workers: Executor) -> Ch
         samples = slots.take(window, prepared)
         slots.take_known(samples, extraction.donors)
         vectors = extraction.encoder.encode_samples(
-            list(samples.values()), workers, extraction.on_encoded
+            list(samples.values()), workers, extraction.note_encoded
         )
         slots.take_vectors(samples, vectors)
         slots.fan_out(window)
@@ -103,15 +109,14 @@ def _prepared_windows(
     positions: list[int], records: list[Record], extraction: Extraction, workers: Executor
 ) -> Iterator[tuple[list[int], list[Prepared]]]:
     """Yield windows of prepared inputs; while one is used, the next is being prepared."""
-    source, processor = extraction.source, extraction.encoder.processor
-    size = processor.window
+    size = extraction.encoder.processor.window
     windows = [positions[start : start + size] for start in range(0, len(positions), size)]
 
     def submit(window: list[int]) -> list[Future[list[Prepared]]]:
         length = -(-len(window) // (_SLICES_PER_WORKER * extraction.encoder.runtime.workers))
         slices = [window[start : start + length] for start in range(0, len(window), length)]
         return [
-            workers.submit(_prepare, source, processor, [records[place] for place in part])
+            workers.submit(_prepare, extraction, [records[place] for place in part])
             for part in slices
         ]
 
@@ -122,24 +127,27 @@ def _prepared_windows(
         yield window, list(chain.from_iterable(future.result() for future in current))
 
 
-def _prepare(source: Source, processor: Processor, records: Sequence[Record]) -> list[Prepared]:
+def _prepare(extraction: Extraction, records: Sequence[Record]) -> list[Prepared]:
     """Load, hash and prepare inputs, on one worker."""
-    prepared: list[Prepared | None] = [None] * len(records)
+    processor = extraction.encoder.processor
+    prepared: dict[int, Prepared] = {}
     loaded: dict[int, str | bytes] = {}
-    for place, record in enumerate(records):
-        beat(f"reading {record.id}")
-        try:
-            loaded[place] = source.load(record)
-        except InputRejected as rejection:
-            prepared[place] = Prepared(None, rejection)
+    with extraction.clock.busy(Stage.READ):
+        for place, record in enumerate(records):
+            beat(f"reading {record.id}")
+            try:
+                loaded[place] = extraction.source.load(record)
+            except InputRejected as rejection:
+                prepared[place] = Prepared(None, rejection)
     places = list(loaded)
     size = max(1, processor.window // _PIECES_PER_WINDOW)
-    for piece in (places[start : start + size] for start in range(0, len(places), size)):
-        beat(f"preparing {records[piece[0]].id}")
-        outcomes = processor.prepare([loaded[place] for place in piece])
-        for place, outcome in zip(piece, outcomes, strict=True):
-            prepared[place] = Prepared(content_digest(loaded[place]), outcome)
-    return [item for item in prepared if item is not None]
+    with extraction.clock.busy(Stage.PREPARE):
+        for piece in (places[start : start + size] for start in range(0, len(places), size)):
+            beat(f"preparing {records[piece[0]].id}")
+            outcomes = processor.prepare([loaded[place] for place in piece])
+            for place, outcome in zip(piece, outcomes, strict=True):
+                prepared[place] = Prepared(content_digest(loaded[place]), outcome)
+    return [prepared[place] for place in range(len(records))]
 
 
 def content_digest(content: str | bytes) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from featurize.config import Job, allowed_rejects
@@ -20,6 +20,7 @@ from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.meter import Meter
 from featurize.pipeline.plan import plan_steps
 from featurize.pipeline.readiness import make_ready
+from featurize.pipeline.stages import Stage, StageClock
 from featurize.pipeline.state import list_table
 from featurize.pipeline.steps import Staged, Tools
 from featurize.pipeline.workers import Watch, Workers
@@ -33,7 +34,7 @@ LISTING = "listing.arrow"
 
 @dataclass(slots=True)
 class _Totals:
-    """What the committed steps amount to."""
+    """What the committed steps amount to, and what the stages of the run took."""
 
     embedded: int = 0
     updated: int = 0
@@ -41,6 +42,7 @@ class _Totals:
     truncated: int = 0
     encoded: int = 0
     kept_out: int = 0
+    clock: StageClock = field(default_factory=StageClock)
 
     def add(self, staged: Staged, encoded: int) -> None:
         self.embedded += staged.embedded
@@ -60,13 +62,15 @@ def embed_source(
     started = time.monotonic()
     with write_table(Path(job.out), wait=job.wait) as writer:
         table = EmbeddingTable.open(job.out) if writer.snapshot.version else None
+        totals = _Totals()
         if table is None:
-            make_ready(encoder, reporter)
+            with totals.clock.busy(Stage.LOAD):
+                make_ready(encoder, reporter)
         else:
             encoder.budget = table.origin["variant"]["budget"]
         binding = Binding(job, source, encoder, bundle, table)
         writer.origin = binding.origin()
-        totals = _sync(binding, writer, reporter)
+        _sync(binding, writer, totals, reporter)
     return _summary(binding, totals, time.monotonic() - started)
 
 
@@ -93,12 +97,13 @@ def plan_source(job: Job, source: Source, encoder: str, reporter: Reporter) -> J
         }
 
 
-def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
+def _sync(binding: Binding, writer: TableWriter, totals: _Totals, reporter: Reporter) -> None:
     """Compare, then run the steps and commit them in order."""
-    source, encoder = binding.source, binding.encoder
+    source, encoder, clock = binding.source, binding.encoder, totals.clock
     scan = KeptOut(source, writer.snapshot)
     began = time.time()
-    listing = Listing.build(scan, writer.staging / LISTING, reporter.progress)
+    with clock.busy(Stage.LIST):
+        listing = Listing.build(scan, writer.staging / LISTING, reporter.progress)
     workers = Workers(encoder.runtime.workers, Watch(binding.job.stuck_after), "encoding")
     try:
         for note in source.notes:
@@ -106,7 +111,8 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
         writer.origin["ignored"] = dict(source.ignored)
         limit = allowed_rejects(binding.job.max_rejects, len(listing))
         _check_rejects(listing.rejected_count, limit, "Nothing was written.")
-        diff = _compare(binding, listing, writer.staging, workers)
+        with clock.busy(Stage.COMPARE):
+            diff = _compare(binding, listing, writer.staging, workers)
         if binding.job.trust_mtime:
             reporter.say(
                 f"{diff.unread:,} of {len(listing):,} inputs were taken as unchanged, by their "
@@ -117,23 +123,25 @@ def _sync(binding: Binding, writer: TableWriter, reporter: Reporter) -> _Totals:
         meter = Meter(diff.work, reporter.progress)
         donors = Donors(writer.root)
         if binding.table is not None and diff.needs_encoder:
-            make_ready(encoder, reporter)
-            donors = Donors.of(binding.table)
-        extraction = Extraction(source, encoder, binding.schema(), donors, meter.advance)
+            with clock.busy(Stage.LOAD):
+                make_ready(encoder, reporter)
+                donors = Donors.of(binding.table)
+        schema = binding.schema()
+        extraction = Extraction(source, encoder, schema, donors, meter.advance, clock)
         steps = plan_steps(binding.table, diff, listing, extraction)
         tools = Tools(listing, extraction, writer, workers)
-        totals = _Totals(deleted=diff.deleted, kept_out=scan.count)
+        totals.deleted, totals.kept_out = diff.deleted, scan.count
 
         def land(staged: Staged, *, last: bool) -> None:
             if last:
                 scanned = writer.origin.get("scanned", {})
                 writer.origin = {**writer.origin, "scanned": {**scanned, binding.place: began}}
-            _commit(staged, tools, totals, complete=last)
+            with clock.busy(Stage.COMMIT):
+                _commit(staged, tools, totals, complete=last)
             rejected = sum(part.rows for part in writer.snapshot.rejects())
             _check_rejects(rejected, limit, f"What was committed stays in {writer.root}.")
 
         Flight(steps, tools, land, meter.show).run()
-        return totals
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
         listing.close()
@@ -214,4 +222,6 @@ def _summary(binding: Binding, totals: _Totals, seconds: float) -> RunSummary:
         device=encoder.runtime.device,
         precision=str(encoder.runtime.precision),
         notes=tuple(source.notes),
+        stages=totals.clock.seconds(),
+        bottleneck=totals.clock.bottleneck(encoder.runtime.workers),
     )

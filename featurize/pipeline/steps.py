@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from featurize.pipeline.chunk import ChunkResult, Extraction, run_chunk
+from featurize.pipeline.stages import Stage
 from featurize.pipeline.workers import Workers, beat
 from featurize.sources import COLUMN_PREFIX, Listing
 from featurize.table import EmbeddingTable
@@ -29,6 +30,11 @@ class Tools:
     extraction: Extraction
     writer: TableWriter
     workers: Workers
+
+    def stage_part(self, rows: pa.Table) -> StagedPart:
+        """Write rows or rejects to a part that no commit names yet."""
+        with self.extraction.clock.busy(Stage.WRITE):
+            return self.writer.stage(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class DropRejects:
             part = self.table.reject_parts[number]
             beat(f"rewriting {part.file}")
             kept = _without(_read(self.table, part, reject_schema()), rows)
-            new = tools.writer.stage(kept) if kept.num_rows else None
+            new = tools.stage_part(kept) if kept.num_rows else None
             replaced.append(Replacement(part, new))
         return Staged(replaced=replaced)
 
@@ -81,7 +87,7 @@ class EmbedChunk:
     def stage(self, tools: Tools) -> Staged:
         """Run the chunk and stage its rows and rejects."""
         result = run_chunk(tools.listing.take(self.places), tools.extraction, tools.workers)
-        data = [tools.writer.stage(result.rows)] if result.rows.num_rows or self.first else []
+        data = [tools.stage_part(result.rows)] if result.rows.num_rows or self.first else []
         return Staged(
             data=data,
             rejects=_staged_rejects(result, tools),
@@ -137,7 +143,7 @@ class RewriteParts:
         if kept.num_rows:
             pieces.append(kept.cast(tools.extraction.schema))
         rows = _sorted(pa.concat_tables(pieces))
-        new = tools.writer.stage(rows) if rows.num_rows or keep else None
+        new = tools.stage_part(rows) if rows.num_rows or keep else None
         return Staged(
             rejects=_staged_rejects(changed, tools),
             replaced=[Replacement(part, new)],
@@ -165,7 +171,7 @@ class PartEdit:
 
 
 def _staged_rejects(result: ChunkResult, tools: Tools) -> list[StagedPart]:
-    return [tools.writer.stage(result.rejects)] if result.rejects.num_rows else []
+    return [tools.stage_part(result.rejects)] if result.rejects.num_rows else []
 
 
 def _read(table: EmbeddingTable, part: Part, schema: pa.Schema) -> pa.Table:
