@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from featurize import storage
 from featurize.bundle import CARD, Bundle
+from featurize.cache import cache_folder
 from featurize.errors import BundleError
 from featurize.export import export, ignore
 from featurize.export.origin import Origin, locate
@@ -17,17 +17,6 @@ from featurize.types import Modality
 BUILT_IN = {"minilm": Modality.TEXT, "efficientnet-lite0": Modality.IMAGE}
 DEFAULT: dict[Modality, str] = {modality: name for name, modality in BUILT_IN.items()}
 _STAGED = re.compile(r"\.(?P<slug>.+)\.[0-9a-f]{32}")
-
-
-def cache_folder() -> Path:
-    """Return where exported encoders are kept.
-
-    FEATURIZE_CACHE, else XDG_CACHE_HOME/featurize, else ~/.cache/featurize.
-    """
-    if stated := os.environ.get("FEATURIZE_CACHE"):
-        return Path(stated).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "featurize"
 
 
 def resolve(name: str, *, say: Callable[[str], None] = ignore) -> Bundle:

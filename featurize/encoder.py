@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -11,11 +12,13 @@ import numpy as np
 
 from featurize.batching import equal_cost_batches
 from featurize.bundle import REFERENCE, Bundle, EncoderCard
+from featurize.cache import measured
 from featurize.config import Overflow, Precision, RuntimeName, choose
-from featurize.errors import BundleError, InputRejected
+from featurize.errors import BundleError, InputRejected, RuntimeUnavailable
 from featurize.processors import Processor, open_processor
 from featurize.reference import read_reference
 from featurize.runtimes import Runtime, choose_place, open_runtime
+from featurize.runtimes.devices import hardware
 from featurize.types import Json, Sample
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ class Encoder:
         self.runtime = runtime
         self.budget = processor.budget * runtime.scale
         self.cosine = 1.0  # to the original, where it was measured
+        self._lock = threading.Lock()
 
     @classmethod
     def open(
@@ -94,13 +98,44 @@ class Encoder:
         self.runtime.load()
 
     def fidelity(self) -> float:
-        """Measure `cosine`: the least between its vectors and the original's on known inputs."""
-        data, expected = read_reference(self.bundle.path / REFERENCE)
-        found = self._encode_contents([self.processor.restore(item) for item in data])
+        """Return the least cosine between its vectors and the original's on known inputs.
+
+        It is measured once for a graph, runtime and machine, and kept in the cache.
+        """
+        places = ("runtime", "device", "precision", "graph", "library")
+        key = {name: self.variant[name] for name in places}
+        key["hardware"] = hardware(self.runtime.device)
+        self.cosine = measured("fidelity", key, self._measure_fidelity)
+        return self.cosine
+
+    def known_vectors(self, count: int) -> NDArray[np.float32]:
+        """Encode the first known inputs, one by one, on this thread; (count, dim) float32."""
+        contents, _ = self._reference()
+        known = self.processor.prepare(contents[:count])
+        batches = [self.processor.collate([_accepted(sample)]) for sample in known]
+        return np.concatenate([self._checked(self.runtime.run(batch), 1) for batch in batches])
+
+    def halve_budget(self, seen: int) -> None:
+        """Make batches half as large as those of budget `seen`, for which memory did not suffice.
+
+        Raises RuntimeUnavailable where they cannot be any smaller.
+        """
+        with self._lock:
+            if self.budget != seen:  # another thread was first
+                return
+            if seen == 1:
+                raise RuntimeUnavailable(
+                    f"Memory does not suffice to encode even one input on {self.runtime.device}.",
+                    fix="Use another --device, free memory, or choose a smaller encoder.",
+                )
+            self.budget = seen // 2
+
+    def _measure_fidelity(self) -> float:
+        contents, expected = self._reference()
+        found = self._encode_contents(contents)
         products = (found * expected).sum(axis=1, dtype=np.float64)
         lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
-        self.cosine = float((products / lengths).min())
-        return self.cosine
+        return float((products / lengths).min())
 
     def encode(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
         """Encode texts, or images as paths, bytes or PIL images.
@@ -111,6 +146,16 @@ class Encoder:
         if isinstance(inputs, str | bytes):
             raise TypeError("encode() takes a list of inputs; wrap a single one in a list.")
         return self._encode_contents([self.processor.admit(value) for value in inputs])
+
+    def _reference(self) -> tuple[list[str | bytes], NDArray[np.float32]]:
+        """Return the bundle's known inputs and the original's vectors of them."""
+        if REFERENCE not in self.bundle.files:
+            raise BundleError(
+                f"{self.bundle.path} holds no {REFERENCE}, against which its vectors are checked.",
+                fix="Export the bundle again.",
+            )
+        data, vectors = read_reference(self.bundle.path / REFERENCE)
+        return [self.processor.restore(item) for item in data], vectors
 
     def _encode_contents(self, contents: Sequence[str | bytes]) -> NDArray[np.float32]:
         self.load()

@@ -6,6 +6,7 @@ FeaturizeError                 exit 1
 ├── BundleError                an encoder bundle is damaged, foreign or incomplete
 ├── ExportError                a model cannot be exported, or its export is not faithful
 ├── RuntimeUnavailable         a device, runtime or precision that was asked for is not there
+├── RuntimeFault               a runtime gave other vectors for the same inputs
 ├── MissingExtra               an optional package is not installed
 ├── TableError                 an embedding table is damaged, foreign or in the way
 │   └── TableLocked            another process writes to it
@@ -67,6 +68,12 @@ class ExportError(FeaturizeError):
 
 class RuntimeUnavailable(FeaturizeError):
     """A device, runtime or precision that was asked for is not there."""
+
+    kind = "runtime"
+
+
+class RuntimeFault(FeaturizeError):
+    """A runtime gave other vectors for the same inputs."""
 
     kind = "runtime"
 

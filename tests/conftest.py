@@ -1,5 +1,6 @@
 """What all tests share: no network, a cache of their own, and tiny encoders made on the spot."""
 
+import io
 import json
 import os
 import runpy
@@ -193,7 +194,9 @@ def _save_graph(path, nodes, inputs, constants, dim):
 
 
 def _finish_bundle(folder, modality, preparation, max_length, dim):
-    from featurize.bundle import EncoderCard, VectorSpace, write_card
+    from featurize.bundle import REFERENCE, Bundle, EncoderCard, VectorSpace, write_card
+    from featurize.encoder import Encoder
+    from featurize.reference import write_reference
     from featurize.storage import sha256_file
     from featurize.types import Modality
 
@@ -206,5 +209,22 @@ def _finish_bundle(folder, modality, preparation, max_length, dim):
         max_length=max_length,
         dim=dim,
     )
-    write_card(folder, EncoderCard(folder.name, Modality(modality), space), {"parity": {}})
+    card = EncoderCard(folder.name, Modality(modality), space)
+    write_card(folder, card, {"parity": {}})
+    known = ["the fox", "a dog runs", "slow", "late parcel"] if modality == "text" else _pictures()
+    vectors = Encoder.open(Bundle.open(folder), device="cpu").encode(known)
+    write_reference(folder / REFERENCE, known, vectors)
+    write_card(folder, card, {"parity": {}})
     return folder
+
+
+def _pictures():
+    """Return four small PNG files of one colour each."""
+    from PIL import Image
+
+    files = []
+    for colour in ("red", "green", "navy", "white"):
+        buffer = io.BytesIO()
+        Image.new("RGB", (40, 36), colour).save(buffer, "PNG")
+        files.append(buffer.getvalue())
+    return files

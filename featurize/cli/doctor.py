@@ -167,7 +167,7 @@ def _bf16() -> Check:
 
 def _cache() -> Check:
     """Try to write where the cache is, or would be."""
-    from featurize.catalog import cache_folder
+    from featurize.cache import cache_folder
 
     folder = cache_folder()
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
@@ -182,7 +182,7 @@ def _cache() -> Check:
 def _bundles() -> Iterator[Check]:
     """Check the hashes of every cached bundle."""
     from featurize.bundle import Bundle
-    from featurize.catalog import cache_folder
+    from featurize.cache import cache_folder
     from featurize.errors import FeaturizeError
 
     for path in sorted((cache_folder() / "bundles").glob("[!.]*/encoder.json")):

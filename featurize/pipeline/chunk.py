@@ -80,7 +80,19 @@ def plan_chunks(sizes: NDArray[np.int64], max_bytes: int) -> list[range]:
 
 
 def run_chunk(listed: pa.Table, extraction: Extraction, workers: Executor) -> ChunkResult:
-    """Load, prepare and encode one chunk of a listing on the workers."""
+    """Load, prepare and encode one chunk of a listing on the workers.
+
+    Where memory does not suffice, the whole chunk is done again in batches half as large.
+    """
+    while True:
+        budget = extraction.encoder.budget
+        try:
+            return _run_chunk(listed, extraction, workers)
+        except MemoryError:
+            extraction.encoder.halve_budget(budget)
+
+
+def _run_chunk(listed: pa.Table, extraction: Extraction, workers: Executor) -> ChunkResult:
     slots = Slots.of(listed, extraction.encoder.dim)
     records = records_of(listed)
     places = [place for place in range(len(records)) if place not in slots.rejected]

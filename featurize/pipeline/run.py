@@ -20,6 +20,7 @@ from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.meter import Meter
 from featurize.pipeline.plan import plan_steps
 from featurize.pipeline.readiness import make_ready
+from featurize.pipeline.sentinel import Sentinel
 from featurize.pipeline.stages import Stage, StageClock
 from featurize.pipeline.state import list_table
 from featurize.pipeline.steps import Staged, Tools
@@ -129,10 +130,12 @@ def _sync(binding: Binding, writer: TableWriter, totals: _Totals, reporter: Repo
         schema = binding.schema()
         extraction = Extraction(source, encoder, schema, donors, meter.advance, clock)
         steps = plan_steps(binding.table, diff, listing, extraction)
-        tools = Tools(listing, extraction, writer, workers)
+        sentinel = workers.submit(Sentinel, encoder).result() if diff.needs_encoder else None
+        tools = Tools(listing, extraction, writer, workers, sentinel)
         totals.deleted, totals.kept_out = diff.deleted, scan.count
 
         def land(staged: Staged, *, last: bool) -> None:
+            _note_budget(encoder, writer, reporter)
             if last:
                 scanned = writer.origin.get("scanned", {})
                 writer.origin = {**writer.origin, "scanned": {**scanned, binding.place: began}}
@@ -184,6 +187,16 @@ def _commit(staged: Staged, tools: Tools, totals: _Totals, *, complete: bool) ->
     for part, digests in zip(tools.writer.commit(change), staged.digests, strict=True):
         donors.add(part, digests)
     totals.add(staged, encoded)
+
+
+def _note_budget(encoder: Encoder, writer: TableWriter, reporter: Reporter) -> None:
+    """Record, and say, that batches had to become smaller."""
+    variant = writer.origin["variant"]
+    if encoder.budget < variant["budget"]:
+        writer.origin = {**writer.origin, "variant": {**variant, "budget": encoder.budget}}
+        reporter.say(
+            f"Memory ran out: batches are made smaller, with a budget of {encoder.budget}."
+        )
 
 
 def _check_rejects(rejected: int, limit: int | None, left: str) -> None:

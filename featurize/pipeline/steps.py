@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from featurize.pipeline.chunk import ChunkResult, Extraction, run_chunk
+from featurize.pipeline.sentinel import Sentinel
 from featurize.pipeline.stages import Stage
 from featurize.pipeline.workers import Workers, beat
 from featurize.sources import COLUMN_PREFIX, Listing
@@ -30,6 +31,14 @@ class Tools:
     extraction: Extraction
     writer: TableWriter
     workers: Workers
+    sentinel: Sentinel | None = None
+
+    def run_chunk(self, places: NDArray[np.int64]) -> ChunkResult:
+        """Make rows of listed inputs; raise RuntimeFault for a runtime that has changed."""
+        result = run_chunk(self.listing.take(places), self.extraction, self.workers)
+        if self.sentinel is not None:
+            self.sentinel.check()
+        return result
 
     def stage_part(self, rows: pa.Table) -> StagedPart:
         """Write rows or rejects to a part that no commit names yet."""
@@ -86,7 +95,7 @@ class EmbedChunk:
 
     def stage(self, tools: Tools) -> Staged:
         """Run the chunk and stage its rows and rejects."""
-        result = run_chunk(tools.listing.take(self.places), tools.extraction, tools.workers)
+        result = tools.run_chunk(self.places)
         data = [tools.stage_part(result.rows)] if result.rows.num_rows or self.first else []
         return Staged(
             data=data,
@@ -132,11 +141,13 @@ class RewriteParts:
         part = self.table.parts[edit.number]
         beat(f"rewriting {part.file}")
         old = _read(self.table, part, self.table.schema)
-        listed_changed = tools.listing.take(edit.changed)
-        changed = run_chunk(listed_changed, tools.extraction, tools.workers)
+        changed = tools.run_chunk(edit.changed)
         listed = tools.listing.take(edit.updated)
         updated = _with_new_columns(old, listed, tools.extraction.schema)
-        leaving = [*edit.gone, *_rows_of(old, listed_changed.column("id").to_pylist())]
+        leaving = [
+            *edit.gone,
+            *_rows_of(old, tools.listing.take(edit.changed).column("id").to_pylist()),
+        ]
         leaving += _rows_of(old, listed.column("id").to_pylist())
         kept = _without(old, leaving)
         pieces = [changed.rows, updated]

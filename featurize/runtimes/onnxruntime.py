@@ -13,6 +13,7 @@ import numpy as np
 from featurize.config import Precision, RuntimeName
 from featurize.errors import RuntimeUnavailable
 from featurize.runtimes.devices import cpu_cores
+from featurize.runtimes.memory import memory_errors
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -48,8 +49,9 @@ class OnnxRuntime:
         _ = self._session
 
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
-        """Run one batch; return vectors (n, dim) float32."""
-        (vectors,) = self._session.run(None, inputs)
+        """Run one batch; return vectors (n, dim) float32. Raise MemoryError for too large a one."""
+        with memory_errors():
+            (vectors,) = self._session.run(None, inputs)
         return np.asarray(vectors, dtype=np.float32)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from featurize.config import Precision, RuntimeName
 from featurize.runtimes.devices import cpu_cores
+from featurize.runtimes.memory import memory_errors
 
 if TYPE_CHECKING:
     import openvino
@@ -44,10 +45,11 @@ class OpenVino:
         _ = self._model
 
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
-        """Run one batch; return vectors (n, dim) float32."""
+        """Run one batch; return vectors (n, dim) float32. Raise MemoryError for too large a one."""
         if not hasattr(self._own, "request"):
             self._own.request = self._model.create_infer_request()
-        self._own.request.infer(inputs)
+        with memory_errors():
+            self._own.request.infer(inputs)
         return np.array(self._own.request.get_output_tensor(0).data, dtype=np.float32)
 
 

@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from featurize.bundle import Bundle
-from featurize.catalog import BUILT_IN, DEFAULT, cache_folder, find_by_fingerprint, resolve
+from featurize.cache import cache_folder
+from featurize.catalog import BUILT_IN, DEFAULT, find_by_fingerprint, resolve
 from featurize.errors import BundleError, UsageError
 from featurize.types import Modality
 
