@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import io
 import os
 import shutil
+import stat
 import sys
 import uuid
 from collections.abc import Iterator
@@ -116,14 +118,22 @@ def put_if_absent(path: Path, data: bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents, durably."""
+    """Create a folder and its parents, durably; raise FileExistsError where anything else lies."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder)
         sync_folder(folder.parent)
-    if not path.is_dir():
-        raise FileExistsError(path)
+    if _is_in_the_way(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _is_in_the_way(path: Path) -> bool:
+    """Say whether something lies at a path that is no folder; a link to nowhere is."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return path.is_symlink()
 
 
 def remove(path: Path) -> None:

@@ -40,12 +40,10 @@ def _locked(folder: Path, wait: bool) -> int:
     import fcntl
 
     while True:
+        make_folder(folder)
         try:
-            make_folder(folder)
             handle = os.open(folder, os.O_RDONLY)
-        except (FileNotFoundError, FileExistsError):
-            if folder.is_file():
-                raise
+        except FileNotFoundError:
             continue  # its last holder removed it meanwhile
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -58,6 +58,21 @@ def test_new_folder_overwrites_only_when_told(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
+def test_a_folder_is_not_made_where_something_else_lies(tmp_path):
+    """A file, a link to nowhere, or a parent that is one, is an error: also to lock, at once."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for path in (tmp_path / "file", tmp_path / "link", tmp_path / "link" / "folder"):
+        with pytest.raises(OSError, match=r"File exists|No such file"):
+            storage.make_folder(path)
+        with (
+            pytest.raises(OSError, match=r"File exists|No such file"),
+            storage.lock(path, wait=False),
+        ):
+            pass
+    assert not (tmp_path / "nowhere").exists()
+
+
 def _hold(path, held, release):
     with storage.lock(Path(path), wait=False):
         held.set()
