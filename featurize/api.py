@@ -85,7 +85,7 @@ def _prepare(job: Job) -> tuple[Source, str]:
     from featurize.catalog import BUILT_IN, DEFAULT
     from featurize.runtimes import choose_place
     from featurize.sources import open_source
-    from featurize.table.writer import require_room
+    from featurize.table.room import require_room
 
     source = open_source(job)
     require_room(Path(job.out))

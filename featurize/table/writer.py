@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurize import storage
-from featurize.errors import TableError
 from featurize.interruption import shielded
 from featurize.table.layout import Layout
 from featurize.table.log import CommitLog
 from featurize.table.part import Part, write_part
+from featurize.table.room import require_own, require_room
 from featurize.table.snapshot import EMPTY, Commit, Snapshot
 from featurize.types import Json
 
@@ -159,7 +158,7 @@ def write_table(root: Path, *, wait: bool = False) -> Iterator[TableWriter]:
     layout = Layout.of(root)
     require_room(root)
     with storage.lock(layout.root, wait=wait):
-        _require_own(layout)
+        require_own(layout)
         writer = TableWriter(layout)
         try:
             for folder in layout.folders:
@@ -194,27 +193,3 @@ def _withdraw(layout: Layout) -> None:
     storage.remove(layout.root / storage.HOLDER)
     if not storage.names(layout.root):
         storage.remove(layout.root)
-
-
-def require_room(root: Path) -> None:
-    """Raise TableError where a table cannot be written: before anything costs time."""
-    if root.exists() and not root.is_dir():
-        raise TableError(f"{root} is a file; --out names a folder.")
-    nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise TableError(f"{nearest} cannot be written to.", fix="Choose another --out.")
-    if root.is_dir():
-        _require_own(Layout.of(root))
-
-
-def _require_own(layout: Layout) -> None:
-    """Refuse a folder that is neither a table nor empty."""
-    if CommitLog(layout.log).versions():
-        return
-    names = {storage.HOLDER, *(folder.name for folder in layout.folders)}
-    strangers = [name for name in storage.names(layout.root) if name not in names]
-    if strangers:
-        raise TableError(
-            f"{layout.root} is not empty and no embedding table: it holds {strangers[0]!r}.",
-            fix="Choose a new or empty folder as --out.",
-        )

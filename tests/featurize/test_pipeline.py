@@ -233,14 +233,34 @@ def test_a_run_that_fails_before_its_first_commit_leaves_nothing(texts, tiny_tex
     assert not (tmp_path / "table").exists()
 
 
-def test_a_folder_with_strangers_is_refused_untouched(texts, tiny_text, tmp_path, hashes):
-    """A folder that is no table is not written to."""
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.odt").write_text("keep me")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notes.odt",
+        "data/thesis.txt",
+        "data/deep/thesis.txt",
+        "data/part-000001-0123456789ab.parquet",  # of a table whose log is lost
+        "_rejects/thesis.txt",
+        "_log/checkpoint-00000007.json",
+        "_staging/thesis.txt",
+    ],
+)
+def test_a_folder_with_strangers_is_refused_untouched(name, texts, tiny_text, tmp_path, hashes):
+    """A folder that is no table is not written to, not even one whose folders are named alike."""
+    mine = tmp_path / "mine" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("keep me")
     before = hashes(tmp_path / "mine")
     with pytest.raises(TableError, match="not empty and no embedding table"):
         embed(Job(texts, out=tmp_path / "mine"), tiny_text)
     assert hashes(tmp_path / "mine") == before
+
+
+def test_a_link_to_nowhere_is_no_place_for_a_table(texts, tiny_text, tmp_path):
+    """It is refused, not waited for."""
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TableError, match="link to nowhere"):
+        embed(Job(texts, out=tmp_path / "link"), tiny_text)
 
 
 def test_the_bundle_is_never_written_to(texts, tiny_text, tmp_path, hashes):
