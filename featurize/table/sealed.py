@@ -15,7 +15,7 @@ FORMAT = 1
 def sealed(body: Json) -> bytes:
     """Return the file of a JSON object, with its format and the hash of all the rest."""
     body = {"format": FORMAT, **body}
-    return pretty_json(body | {"sha256": _hash(body)})
+    return _spelt(body, _hash(body))
 
 
 def unsealed(path: Path, data: bytes) -> Json:
@@ -32,7 +32,13 @@ def unsealed(path: Path, data: bytes) -> Json:
         )
     if stated != _hash(body):
         raise TableError(f"{path} is damaged: its content does not give the hash it states.")
+    if data != _spelt(body, stated):  # nothing but a hash of the next entry would tell else
+        raise TableError(f"{path} is damaged: it is not spelt as it was written.")
     return body
+
+
+def _spelt(body: Json, digest: str) -> bytes:
+    return pretty_json(body | {"sha256": digest})
 
 
 def _hash(body: Json) -> str:

@@ -1,6 +1,7 @@
 """The table: plain readers see its rows, and damage is found."""
 
 import json
+import os
 import random
 
 import datasets
@@ -149,7 +150,7 @@ def test_verify_names_every_damaged_file(table, folder):
             place = random.randrange(len(sound))
             flipped = bytearray(sound)
             flipped[place] ^= 1 << random.randrange(8)
-            for damaged in (bytes(flipped), sound[:place]):
+            for damaged in (bytes(flipped), sound[:place], sound[:-1], sound + b"\n"):
                 path.write_bytes(damaged)
                 assert verify_table(table), f"{path.name}, byte {place}"
         path.write_bytes(sound)
@@ -229,6 +230,21 @@ def test_two_writers_never_share_a_table(tmp_path):
         write_table(tmp_path / "table"),
     ):
         pass
+
+
+def test_a_commit_that_is_there_is_no_other_writers(table, monkeypatch):
+    """Told that its entry exists, a writer looks whose it is: file servers repeat requests."""
+    link = os.link
+
+    def link_twice(old, new):
+        link(old, new)
+        link(old, new)
+
+    with write_table(table) as writer:
+        monkeypatch.setattr(os, "link", link_twice)
+        writer.commit(Change())
+        assert writer.snapshot.version == 3
+    assert verify_table(table) == []
 
 
 def test_a_changed_card_is_refused(table):
