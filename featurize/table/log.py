@@ -69,10 +69,10 @@ class CommitLog:
         data = sealed(place | commit.to_json())
         try:
             put_if_absent(self.path_of(version), data)
-        except FileExistsError:
-            raise _overtaken(version) from None
-        except OSError:
+        except OSError as error:  # even "it exists": a file server may answer a repeated request
             if not self._landed(version, commit):
+                if isinstance(error, FileExistsError):
+                    raise _overtaken(version) from None
                 raise
             sync_folder(self._folder)
         if self._is_behind(version):
