@@ -69,6 +69,10 @@ class FaultyDisk:
                 for handle in list(self._handles):
                     self.close(handle)
 
+    def revive(self):
+        """Fail no more: another process goes on with what is there, durable or not."""
+        self._fail_at = None
+
     def open(self, path, flags, mode=0o777, *, dir_fd=None):
         """Open a file or a folder; count it apart where it may create one."""
         place = self._place(path, dir_fd)

@@ -163,7 +163,13 @@ def write_table(root: Path, *, wait: bool = False) -> Iterator[TableWriter]:
         try:
             for folder in layout.folders:
                 storage.make_folder(folder)
+            # a run that was killed may have made or removed names, but not durably
+            for folder in (*layout.folders, layout.root):
+                storage.sync_folder(folder)
             writer.tidy()
+            if writer.snapshot.version == 0:
+                with contextlib.suppress(PermissionError):  # a folder that cannot be listed
+                    storage.sync_folder(layout.root.parent)
             writer.origin = dict(writer.snapshot.origin)
             yield writer
         finally:

@@ -141,9 +141,18 @@ def require_same_end(scenario, table, reference, hashes):
     assert not any((table / "_staging").iterdir())
 
 
+def require_kept(table, reference, hashes):
+    """After one more power cut the files are still those, and none that was removed is back."""
+    assert {name: hashes(table / name) for name in ("data", "_rejects")} == reference.end
+    assert verify_table(table) == []
+
+
 @pytest.mark.parametrize("name", ["first", "incremental", "forget", "gc"])
 def test_a_crash_at_any_operation_loses_nothing(name, scenarios, tmp_path, monkeypatch, hashes):
-    """Killed, or cut from power with and without its unsynced names, it goes on to equal bytes."""
+    """Killed, or cut from power with and without its unsynced names, it goes on to equal bytes.
+
+    What a killed run left undone is durable, too, when the next one has finished.
+    """
     scenario = scenarios[name]
     reference = Reference(scenario, tmp_path / "whole" / "t", monkeypatch, hashes)
     assert len(reference.operations) > 50
@@ -155,10 +164,18 @@ def test_a_crash_at_any_operation_loses_nothing(name, scenarios, tmp_path, monke
         assert isinstance(error, Crash)
         disk.power_cut(tmp_path / f"{number} lost", names_kept=False)
         disk.power_cut(tmp_path / f"{number} empty", names_kept=True)
-        for left in (here, tmp_path / f"{number} lost", tmp_path / f"{number} empty"):
+        for left in (tmp_path / f"{number} lost", tmp_path / f"{number} empty"):
             require_last_commit(left / "t", acknowledged, reference, hashes)
             require_same_end(scenario, left / "t", reference, hashes)
             shutil.rmtree(left)
+        require_last_commit(here / "t", acknowledged, reference, hashes)
+        disk.revive()
+        with disk.mounted(monkeypatch):
+            require_same_end(scenario, here / "t", reference, hashes)
+        disk.power_cut(tmp_path / f"{number} again", names_kept=False)
+        require_kept(tmp_path / f"{number} again" / "t", reference, hashes)
+        shutil.rmtree(here)
+        shutil.rmtree(tmp_path / f"{number} again")
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
