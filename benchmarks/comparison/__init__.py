@@ -1,0 +1,1 @@
+"""Peers and ours, side by side: the machinery of benchmarks/compare.py."""
