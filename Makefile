@@ -34,9 +34,10 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/incremental.py
+	$(BIN)/python benchmarks/compare.py
 
 clean:
-	rm -rf $(VENV) runs/demo
+	rm -rf $(VENV) .venv-peers runs/demo
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
