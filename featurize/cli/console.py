@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import json
 import math
@@ -49,6 +50,7 @@ class Console:
         self._quiet = quiet
         self._verbose = verbose
         self._bars: Bars | None = None
+        self._answered = False
         self._started: dict[str, float] = {}
         self._last = 0.0
 
@@ -59,15 +61,15 @@ class Console:
         except FeaturizeError as error:
             return self.fail(error)
         except Interrupted as stop:
-            with shielded():
-                return self._report("interrupted", f"{stop}", "", stop.exit_code)
+            return self._interrupted(stop)
         except BrokenPipeError:
             sys.stderr.close()
             return EXIT_FAILED
         except OSError as error:
             return self.fail(_refused(error))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - so that --json always answers
-            return self._crash(error)
+            cause = _signal_behind(error)
+            return self._crash(error) if cause is None else self._interrupted(cause)
         finally:
             self._stop()
 
@@ -78,10 +80,17 @@ class Console:
             traceback.print_exception(error, file=sys.stderr)
         return self._report(error.kind, error.message, error.fix, error.exit_code)
 
+    def _interrupted(self, stop: Interrupted) -> int:
+        """Say that a signal stopped the command, if nothing else was said; return its exit code."""
+        with contextlib.suppress(Interrupted):
+            if not self._answered:
+                self._report("interrupted", f"{stop}", "", stop.exit_code)
+        return stop.exit_code
+
     def _finish(self, outcome: Outcome) -> int:
         self._stop()
         if self._json:
-            _print_json(outcome.data)
+            self._answer(outcome.data)
         elif outcome.essential or not self._quiet:
             _print(outcome.text)
         return outcome.code
@@ -96,9 +105,16 @@ class Console:
     def _report(self, kind: str, message: str, fix: str, code: int) -> int:
         self._stop()
         if self._json:
-            _print_json({"error": {"kind": kind, "message": message, "fix": fix}})
+            self._answer({"error": {"kind": kind, "message": message, "fix": fix}})
         self._write(printable("\n".join(filter(None, [f"error: {message}", fix])), keep_lines=True))
         return code
+
+    def _answer(self, data: Json) -> None:
+        """Print the one JSON object."""
+        with shielded():
+            self._answered = True
+            text = json.dumps(_plain(data), indent=2, ensure_ascii=False, default=_as_text)
+            _write_out(text, "utf-8")
 
     def say(self, text: str) -> None:
         """Write one sentence to stderr."""
@@ -139,6 +155,12 @@ class Console:
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
+
+
+def _signal_behind(error: BaseException) -> Interrupted | None:
+    """Return the signal that a library took for a failure of its own, as imports in C++ do."""
+    cause = error.__cause__ or error.__context__
+    return cause if cause is None or isinstance(cause, Interrupted) else _signal_behind(cause)
 
 
 def _new_bars() -> Bars:
@@ -202,11 +224,6 @@ def _print(shown: RenderableType) -> None:
     from rich.console import Console as Terminal
 
     Terminal().print(shown, markup=False, highlight=False)
-
-
-def _print_json(data: Any) -> None:
-    text = json.dumps(_plain(data), indent=2, ensure_ascii=False, default=_as_text)
-    _write_out(text, "utf-8")
 
 
 def _write_out(text: str, encoding: str) -> None:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from featurize.interruption import shielded
+
 _STDERR = 2
 _LONGEST_PAUSE = 5.0  # seconds
 
@@ -34,7 +36,8 @@ def heartbeat(limit: float) -> Iterator[None]:
         _wind_up(limit)
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
+    with shielded():
+        thread.start()
     stops = signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
     if stops:
         signal.signal(signal.SIGTSTP, pause)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -30,9 +30,12 @@ for room in (extract, examine, maintain, learn, find, doctor):
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
-    code = run(sys.argv[1:])
+    _on_signals(_interrupt)
+    try:
+        code = run(sys.argv[1:])
+        _on_signals(signal.SIG_IGN)
+    except Interrupted as stop:  # in the very last moment
+        code = stop.exit_code
     if threading.active_count() > 1:
         _leave(code)
     sys.exit(code)
@@ -46,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         console = Console(json="--json" in words)
         return console.fail(UsageError(error.format_message(), fix="See `featurize --help`."))
-    except Interrupted as stop:
+    except Interrupted as stop:  # before the command began, or after it answered
         return stop.exit_code
     return code if isinstance(code, int) else 0
 
@@ -57,6 +60,11 @@ def _leave(code: int) -> NoReturn:
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
     os._exit(code)
+
+
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
 
 
 def _interrupt(signum: int, _frame: FrameType | None) -> None:

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import ParamSpec, TypeAlias, TypeVar
 
 from featurize.errors import WorkerStuck
+from featurize.interruption import shielded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,7 +52,11 @@ class Watch:
         if doing := self.forget():  # whoever waits for this thread watches them both
             wait([future])
             self.hear(doing)
-        while not wait([future], self._pause).done:
+            return
+        done: SimpleQueue[object] = SimpleQueue()
+        with shielded():
+            future.add_done_callback(done.put)
+        while not _arrives(done, self._pause):
             meanwhile()
             if doing := self._stuck():
                 faulthandler.dump_traceback(_STDERR, all_threads=True)
@@ -75,6 +80,19 @@ class Watch:
         self._looked = now
         heard = dict(self._heard).values()
         return next((doing for doing, at in heard if self._clock - at > self._limit), "")
+
+
+def _arrives(queue: SimpleQueue[object], seconds: float) -> bool:
+    """Say whether something comes in time.
+
+    A signal may raise anywhere in the main thread. Of all ways to wait this one alone runs no code
+    of Python's own, in which an exception can leave a lock half way.
+    """
+    try:
+        queue.get(timeout=seconds)
+    except Empty:
+        return False
+    return True
 
 
 class _Item(Future[T]):
@@ -131,8 +149,9 @@ class Workers(Executor):
             threading.Thread(target=self._work, name=f"{duty} {number}", daemon=True)
             for number in range(count)
         ]
-        for thread in self._threads:
-            thread.start()
+        with shielded():
+            for thread in self._threads:
+                thread.start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have a worker make a call."""

@@ -77,6 +77,32 @@ def test_a_signal_has_its_exit_code_whatever_catches_failures(capfd):
     assert '"interrupted"' in capfd.readouterr().out
 
 
+def test_a_signal_that_a_library_takes_for_its_own_failure_is_still_one(capfd):
+    """Some turn whatever is raised inside of them into another error."""
+
+    def work():
+        try:
+            raise Interrupted(signal.SIGINT)
+        except Interrupted as stop:
+            raise ImportError("initialization failed") from stop
+
+    assert Console(json=True).answer(work) == 130
+    assert '"interrupted"' in capfd.readouterr().out
+
+
+def test_a_signal_after_the_answer_adds_none(capfd):
+    """One object is printed, and the exit code tells of the signal."""
+
+    class Late(str):
+        def isprintable(self):
+            raise Interrupted(signal.SIGTERM)
+
+    console = Console(json=True)
+    console.answer(lambda: Outcome({"done": True}, ""))
+    assert console.answer(lambda: printable(Late())) == 143
+    assert "interrupted" not in capfd.readouterr().out
+
+
 def test_a_terminal_gets_bars_and_its_cursor_back(tiny_text, tmp_path):
     """On a terminal progress is drawn, and a failure leaves it as it was."""
     (tmp_path / "in.csv").write_text("id,text\n" + "".join(f"{n},fox {n}\n" for n in range(300)))

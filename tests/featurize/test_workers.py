@@ -1,12 +1,15 @@
 """Workers are watched by whoever waits for them."""
 
+import queue
+import random
+import signal
 import threading
 import time
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 
 import pytest
 
-from featurize.errors import WorkerStuck
+from featurize.errors import Interrupted, WorkerStuck
 from featurize.pipeline import workers as module
 from featurize.pipeline.workers import Watch, Workers, beat
 
@@ -108,6 +111,37 @@ def test_time_that_nobody_watched_does_not_count(workers, monkeypatch):
 
     monkeypatch.setattr(module.time, "monotonic", look)
     assert workers.submit(over.wait).result() is True
+
+
+def test_a_signal_ends_a_wait_whenever_it_comes():
+    """It is raised as what it is, and the one that is waited for still comes to its end."""
+    random.seed(0)
+    watch = Watch(4e-5)  # looks so often that signals come at any moment
+    waiting, main = queue.SimpleQueue(), threading.main_thread().ident
+
+    def strike():
+        while (pause := waiting.get()) is not None:
+            threading.Event().wait(pause)
+            signal.pthread_kill(main, signal.SIGTERM)
+
+    def interrupt(number, _frame):
+        raise Interrupted(number)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    striker = threading.Thread(target=strike)
+    striker.start()
+    try:
+        for _ in range(200):
+            future = Future()
+            with pytest.raises(Interrupted):
+                waiting.put(random.random() * 2e-4)
+                watch.wait(future)
+            future.set_result("done")
+            assert future.result() == "done"
+    finally:
+        waiting.put(None)
+        striker.join()
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_shutdown_ends_calls_at_their_next_beat(workers):
