@@ -117,7 +117,7 @@ class Job:
     )
     retry_rejects: bool = option(False, "Try rejected contents again.")
     trust_mtime: bool = option(
-        False, "Take files as unchanged that were last changed before the last run, unread."
+        False, "Do not read files that, by their times, did not change since the last run."
     )
     wait: bool = option(False, "Wait while another process writes to the table.")
     stuck_after: float = option(

@@ -21,7 +21,8 @@ def heartbeat(limit: float) -> Iterator[None]:
     """Exit with 1, after a dump of all stacks, once no thread could run for `limit` seconds.
 
     That is so when a library hangs while it holds Python's lock. A thread winds up a timer again
-    and again, which runs outside of Python and goes off when the thread cannot. Ctrl-Z stops it.
+    and again, which runs outside of Python and goes off when the thread cannot. Ctrl-Z stops the
+    timer with the process.
     """
     over = threading.Event()
 

@@ -61,7 +61,8 @@ class Flight:
     def _land_next(self) -> None:
         self._tools.workers.watch.wait(self._made[0], self._show)
         with shielded():
-            staged = self._made.popleft().result()
+            staged = self._made[0].result()  # a step that failed stays, so that none lands after it
+            self._made.popleft()
             self._landed += 1
             self._land(staged, last=self._landed == len(self._steps))
         self._show()

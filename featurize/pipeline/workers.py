@@ -115,7 +115,7 @@ class _Item(Future[T]):
             return
         try:
             self.set_result(self._call())
-        except SystemExit as error:  # it would end the command as if all were done
+        except (SystemExit, KeyboardInterrupt) as error:  # only the main thread may end a command
             failure = RuntimeError(f"a worker asked for the end of the process: {error!r}")
             failure.__cause__ = error
             self.set_exception(failure)

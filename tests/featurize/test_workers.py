@@ -172,10 +172,15 @@ def test_a_shutdown_does_not_wait_for_one_that_hangs(workers, hang):
     workers.shutdown(cancel_futures=True)
 
 
-def test_a_worker_that_asks_for_the_end_fails(workers):
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt()])
+def test_a_worker_that_asks_for_the_end_fails(workers, error):
     """SystemExit(0) would end the command as if all were done."""
+
+    def work():
+        raise error
+
     with pytest.raises(RuntimeError, match="end of the process"):
-        workers.submit(lambda: exec("raise SystemExit(0)")).result()
+        workers.submit(work).result()
 
 
 def test_outside_of_workers_a_beat_is_nothing():
