@@ -67,9 +67,18 @@ def read_part(
                 f"{path} has {path.stat().st_size} bytes; the log states {part.bytes}.",
                 fix="Restore the file from a copy, or embed again into a new folder.",
             )
+        rows = 0
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield from file.iter_batches(batch_size=batch_size, columns=_listed(columns))
-    except (OSError, pa.ArrowException) as error:
+            for batch in file.iter_batches(batch_size=batch_size, columns=_listed(columns)):
+                rows += batch.num_rows
+                yield batch
+        # page checksums cover neither page headers nor the footer: a bit there can end a part early
+        if rows != part.rows:
+            raise TableError(
+                f"{path} gives {rows} rows; the log states {part.rows}.",
+                fix="Restore the file from a copy, or embed again into a new folder.",
+            )
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise TableError(
             f"{path} cannot be read: {error}",
             fix="`featurize verify` lists every damaged file of the table.",
