@@ -1,13 +1,14 @@
 # Two commands do all set-up on a machine with python3 (3.11 or newer), make and a package registry:
 #   make demo    installs the product and shows the whole of it on the data in data/
 #   make test    installs the development tools too and runs every check
+# `make torture` kills and damages what `make test` does, many times more often (about 15 minutes).
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint types imports suite format bench clean
+.PHONY: demo test lint types imports suite torture format bench clean
 
 demo: $(VENV)/.installed-all
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh
@@ -27,6 +28,9 @@ imports: $(VENV)/.installed-dev
 suite: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
 
+torture: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m torture -o log_cli=true -o log_cli_level=INFO
+
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -34,6 +38,7 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/incremental.py
+	$(BIN)/python benchmarks/commit.py
 	$(BIN)/python benchmarks/compare.py
 
 clean:

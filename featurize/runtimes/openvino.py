@@ -63,6 +63,8 @@ def _compile(graph: bytes, precision: Precision, streams: int) -> openvino.Compi
     """Compile the graph for the CPU with one thread a stream."""
     import openvino
 
+    # Two threads that read a tensor for the first time at once block each other for ever.
+    _ = openvino.Tensor(np.zeros(1, np.float32)).data
     core = openvino.Core()
     properties = {
         "INFERENCE_PRECISION_HINT": _ELEMENT[precision],
