@@ -1,9 +1,9 @@
 """Run commands in forks of a process that has imported everything, and kill them on request.
 
 Importing takes most of a small run. A fork starts in a few milliseconds, so that a random kill
-lands in the work. `python forks.py BYTES` reads one JSON object a line, `words` and `delay`, runs
-`featurize WORDS` in chunks of at most BYTES of text, kills it after `delay` seconds unless that is
-null, and answers with exit status and seconds.
+lands in the work. `python -m tests.torture.forks BYTES` reads one JSON object a line, `words` and
+`delay`, runs `featurize WORDS` in chunks of at most BYTES of text, kills it after `delay` seconds
+unless that is null, and answers with exit status and seconds.
 """
 
 import importlib

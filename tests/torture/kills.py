@@ -21,7 +21,7 @@ from featurize.table import EmbeddingTable
 from featurize.table.verify import verify_table
 
 CHUNK_BYTES = 160
-FORKS = Path(__file__).with_name("forks.py")
+REPO = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Way:
 def plain(words: list[str], delay: float | None) -> Ended:
     """Run `python -m featurize`, imports and all; kill it after `delay` seconds."""
     started = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", "featurize", *words])
+    process = subprocess.Popen([sys.executable, "-m", "featurize", *words], cwd=REPO)
     try:
         process.wait(delay)
     except subprocess.TimeoutExpired:
@@ -65,9 +65,14 @@ class Forks:
 
     def __enter__(self) -> Self:
         """Start the process and wait until it has imported everything."""
-        command = [sys.executable, str(FORKS), str(CHUNK_BYTES)]
-        pipe = subprocess.PIPE
-        self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.forks", str(CHUNK_BYTES)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            cwd=REPO,
+        )
         assert self._server.stdout.readline() == "ready\n"
         return self
 
