@@ -72,7 +72,8 @@ def _upright(image: Image) -> Image:
     """Turn an image as its EXIF orientation says; damaged EXIF data are passed over."""
     from PIL import ExifTags, ImageOps
 
-    with contextlib.suppress(Exception):  # the pixels may be sound; loading them decides
+    image.load()  # first, because pixels that failed to load once may load the second time
+    with contextlib.suppress(Exception):
         if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
             return ImageOps.exif_transpose(image)
     return image

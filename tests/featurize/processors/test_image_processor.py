@@ -128,6 +128,23 @@ def test_cut_files_never_become_rows():
             assert isinstance(outcome, InputRejected), f"{kind} cut at {end}"
 
 
+def test_damaged_pixels_are_no_row_even_if_they_are_to_be_turned():
+    """A JPEG that Pillow refuses to load is rejected, whatever its EXIF orientation."""
+    exif, refused, chance = Image.Exif(), 0, np.random.default_rng(1)
+    exif[0x0112] = 6
+    whole = encoded(photo(64, 64), "JPEG", exif=exif)
+    for _ in range(800):
+        damaged = bytearray(whole)
+        damaged[chance.integers(100, len(whole))] ^= 1 << chance.integers(8)
+        try:
+            Image.open(io.BytesIO(damaged)).load()
+        except Exception:  # noqa: BLE001 - decoders raise anything on damaged files
+            (outcome,) = ImageProcessor(RULES).prepare([bytes(damaged)])
+            assert isinstance(outcome, InputRejected)
+            refused += 1
+    assert refused
+
+
 def refusal(data):
     """Return the rejection of bytes, which must be the same every time."""
     first, second = ImageProcessor(RULES).prepare([data, data])
