@@ -177,8 +177,10 @@ def test_no_input_names_the_suffixes_seen(embed, tmp_path):
 
 
 def test_the_table_inside_the_source_is_left_out(command, tiny_text, tmp_path):
-    """OUT under SOURCE is not read as input."""
+    """OUT under SOURCE is not read as input, nor what an unfinished run left there."""
     write(tmp_path / "a.txt")
+    for name in ("data", "_rejects", "_log"):
+        (tmp_path / "out" / name).mkdir(parents=True)
     write(tmp_path / "out" / "_staging" / "old.txt")
     code, data, _ = command(
         "embed", tmp_path, "--out", tmp_path / "out", "--encoder", tiny_text, "--json"
