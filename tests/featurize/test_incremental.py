@@ -4,6 +4,8 @@ import contextlib
 import itertools
 import re
 import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -289,9 +291,8 @@ class Living(RuleBasedStateMachine):
         self.rows = {"key-0-end": ("fox", "a"), "key-1-end": ("dog", "b")}
         self.others, self.held, self.kept_out = {}, {}, set()
         self.price = True
-        self.place = self.folder / f"{id(self)}"
+        self.place = Path(tempfile.mkdtemp(dir=self.folder))
         self.table = self.place / "table"
-        self.place.mkdir()
         self.encoder = Encoder.open(Bundle.open(self.bundle), device="cpu")
         self.sync()
 
