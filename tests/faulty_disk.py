@@ -34,7 +34,8 @@ class FaultyDisk:
     whatever would fill the disk fails from there on.
 
     The model of a power cut: the content of a file is what it was when it was last synced, the
-    names in a folder are those it had when the folder was last synced.
+    names in a folder are those it had when the folder was last synced. What a failed sync should
+    have kept is lost for good, although the next sync of the same folder may succeed.
     """
 
     def __init__(self, root, *, fail_at=None, failure=None, torn=False):
@@ -44,6 +45,7 @@ class FaultyDisk:
         self._handles = {}
         self._files = {}  # by present path
         self._entries = {}  # durable: folder -> name -> _File or _FOLDER
+        self._lost = {}  # folder -> name -> what a failed sync should have kept
         self.trace = []
         self.failed = False
         self.shutil = self
@@ -106,7 +108,12 @@ class FaultyDisk:
         if place is None:
             return os.fsync(handle)
         with self._lock:
-            self._step("fsync", place)
+            try:
+                self._step("fsync", place)
+            except OSError:
+                if place.is_dir():
+                    self._lost.setdefault(place, {}).update(self._unsynced(place))
+                raise
             if place.is_dir():
                 self._keep_entries(place)
             else:
@@ -194,10 +201,25 @@ class FaultyDisk:
                 (into / name).write_bytes(entry.durable or b"")
 
     def _keep_entries(self, folder):
-        kept = {}
-        for item in folder.iterdir():
-            kept[item.name] = _FOLDER if item.is_dir() else self._files[item]
-        self._entries[folder] = kept
+        synced = self._entries.get(folder, {})
+        for name, now in self._unsynced(folder).items():
+            lost = self._lost.get(folder, {})
+            if name in lost and lost[name] is now:
+                continue
+            synced = {key: entry for key, entry in synced.items() if key != name}
+            if now is not None:
+                synced[name] = now
+        self._entries[folder] = synced
+
+    def _unsynced(self, folder):
+        """Return names that came or changed since the last sync, and None for those that went."""
+        synced = self._entries.get(folder, {})
+        now = {item.name: self._entry(item) for item in folder.iterdir()}
+        names = now.keys() | synced.keys()
+        return {name: now.get(name) for name in names if now.get(name) is not synced.get(name)}
+
+    def _entry(self, path):
+        return _FOLDER if path.is_dir() else self._files[path]
 
     def _place(self, path, dir_fd):
         place = Path(path) if dir_fd is None else self._handles.get(dir_fd, Path("/")) / path

@@ -106,13 +106,15 @@ def publish(staged: Path, final: Path) -> None:
 
 
 def put_if_absent(path: Path, data: bytes) -> None:
-    """Create a file durably; raise FileExistsError if another process was first."""
+    """Create a file; raise FileExistsError if another process was first.
+
+    Its content is durable, its name only after `sync_folder`.
+    """
     staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with create(staged) as file:
             file.write(data)
         os.link(staged, path)
-        sync_folder(path.parent)
     finally:
         remove(staged)
 

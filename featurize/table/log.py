@@ -74,7 +74,7 @@ class CommitLog:
                 if isinstance(error, FileExistsError):
                     raise _overtaken(version) from None
                 raise
-            sync_folder(self._folder)
+        sync_folder(self._folder)
         if self._is_behind(version):
             raise _overtaken(version)
         return state.after([(commit, sha256_bytes(data))])
@@ -87,6 +87,7 @@ class CommitLog:
         if self.versions() != [state.version]:
             with contextlib.suppress(FileExistsError):
                 put_if_absent(self._checkpoint_path(state.version), checkpoint_of(state))
+            sync_folder(self._folder)
 
     def leftovers(self) -> list[Path]:
         """Return the files that nobody needs, in the order in which they may go.

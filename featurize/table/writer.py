@@ -66,11 +66,32 @@ class TableWriter:
         self.origin: Json = {}
         self.snapshot: Snapshot = EMPTY
         self.removed: Counter[str] = Counter()
+        self._in_doubt = True  # whether the disk holds what it shows
 
     @property
     def root(self) -> Path:
         """Return the folder of the table."""
         return self._layout.root
+
+    def open(self) -> None:
+        """Make the folders, and durable what they hold; then clear what no commit names."""
+        for folder in self._layout.folders:
+            storage.make_folder(folder)
+        # a run that was killed may have made or removed names, but not durably
+        for folder in (*self._layout.folders, self.root):
+            storage.sync_folder(folder)
+        self._in_doubt = False
+        self.tidy()
+        if self.snapshot.version == 0:
+            with contextlib.suppress(PermissionError):  # a folder that cannot be listed
+                storage.sync_folder(self.root.parent)
+        self.origin = dict(self.snapshot.origin)
+
+    def leave(self) -> None:
+        """Remove what no commit names, and all of a table that got no commit."""
+        self.tidy()
+        if self.snapshot.version == 0 and not self._in_doubt:
+            _withdraw(self._layout)
 
     @property
     def staging(self) -> Path:
@@ -109,25 +130,37 @@ class TableWriter:
             change.complete,
             change.keep_out,
         )
-        self.snapshot = self._log.append(self.snapshot, commit)
+        try:
+            self.snapshot = self._log.append(self.snapshot, commit)
+        except OSError:
+            self._in_doubt = self.snapshot.version < max(self._log.versions(), default=0)
+            raise
         return data
 
     def checkpoint(self) -> None:
         """Let one file of the log stand for all its older entries, which `tidy` then removes."""
+        self._in_doubt = True
         self._log.checkpoint(self.snapshot)
+        self._in_doubt = False
 
     def tidy(self) -> None:
         """Remove what the last commit does not name, so that plain readers see only its rows.
 
-        The log is read afresh: after an error nobody else knows which commit was the last.
+        The log is read afresh: after an error nobody else knows which commit was the last. Where
+        the disk failed to make names durable, nothing is removed any more: a second try may succeed
+        although what the first lost is lost.
         """
+        if self._in_doubt:
+            return
         self.snapshot = self._log.snapshot()
+        self._in_doubt = True
         for folder in (self._layout.data, self._layout.rejects):
             held = _paths(folder)
             named = {self.root / file for file in self.snapshot.parts}
             self._clear("unnamed", folder, [path for path in held if path not in named])
         self._clear("staged", self.staging, _paths(self.staging))
         self._clear("log", self._layout.log, self._log.leftovers())
+        self._in_doubt = False
 
     def _clear(self, kind: str, folder: Path, paths: Sequence[Path]) -> None:
         """Remove what lies in a folder, so that it stays removed after a crash."""
@@ -161,22 +194,15 @@ def write_table(root: Path, *, wait: bool = False) -> Iterator[TableWriter]:
         require_own(layout)
         writer = TableWriter(layout)
         try:
-            for folder in layout.folders:
-                storage.make_folder(folder)
-            # a run that was killed may have made or removed names, but not durably
-            for folder in (*layout.folders, layout.root):
-                storage.sync_folder(folder)
-            writer.tidy()
-            if writer.snapshot.version == 0:
-                with contextlib.suppress(PermissionError):  # a folder that cannot be listed
-                    storage.sync_folder(layout.root.parent)
-            writer.origin = dict(writer.snapshot.origin)
+            writer.open()
             yield writer
-        finally:
+        except BaseException:
+            with shielded(), contextlib.suppress(OSError):  # what failed first is what is told
+                writer.leave()
+            raise
+        else:
             with shielded():
-                writer.tidy()
-                if writer.snapshot.version == 0:
-                    _withdraw(layout)
+                writer.leave()
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -183,7 +183,10 @@ def test_a_crash_at_any_operation_loses_nothing(name, scenarios, tmp_path, monke
 def test_an_error_at_any_operation_loses_nothing(
     name, code, scenarios, tmp_path, monkeypatch, hashes
 ):
-    """A full disk or a failing one stops the run with an error, or did not matter."""
+    """A full disk or a failing one stops the run with an error, or did not matter.
+
+    What a sync that failed should have kept is lost in a power cut, but no commit with it.
+    """
     scenario = scenarios[name]
     reference = Reference(scenario, tmp_path / "whole" / "t", monkeypatch, hashes)
     for number in range(len(reference.operations)):
@@ -193,6 +196,9 @@ def test_an_error_at_any_operation_loses_nothing(
             scenario, table, monkeypatch, fail_at=number, failure=failure
         )
         require_last_commit(table, acknowledged, reference, hashes)
+        disk.power_cut(tmp_path / f"{number} lost", names_kept=False)
+        require_last_commit(tmp_path / f"{number} lost" / "t", acknowledged, reference, hashes)
+        shutil.rmtree(tmp_path / f"{number} lost")
         if error is None:
             assert verify_table(table) == []
             assert not disk.failed or code == errno.EIO, disk.trace[number]
