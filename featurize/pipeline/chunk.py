@@ -16,16 +16,19 @@ import numpy as np
 
 from featurize.encoder import Encoder
 from featurize.errors import InputRejected
+from featurize.pipeline.claims import Claim, Claims, Held
 from featurize.pipeline.donors import Donors
 from featurize.pipeline.slots import Prepared, Slots
 from featurize.pipeline.stages import Stage, StageClock
-from featurize.pipeline.workers import beat
+from featurize.pipeline.workers import Workers, beat
 from featurize.sources import Record, Source
 from featurize.storage import sha256_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    from featurize.types import Sample
 
 MAX_ROWS = 8192
 _SLICES_PER_WORKER = 2
@@ -36,8 +39,9 @@ _PIECES_PER_WINDOW = 64  # so that a worker is heard of often
 class Extraction:
     """What all chunks of a run share.
 
-    `donors` give the vectors of contents the table has; `on_encoded` hears how many inputs were
-    just encoded, `clock` how long every stage took.
+    `donors` give the vectors of contents the table has, `claims` of those that another chunk is
+    encoding; `on_encoded` hears how many inputs were just encoded, `clock` how long every stage
+    took.
     """
 
     source: Source
@@ -46,6 +50,7 @@ class Extraction:
     donors: Donors
     on_encoded: Callable[[int], None] = field(default=lambda _count: None)
     clock: StageClock = field(default_factory=StageClock)
+    claims: Claims = field(default_factory=Claims)
 
     def note_encoded(self, count: int, seconds: float) -> None:
         """Pass on that a batch was encoded, and how long that took."""
@@ -55,11 +60,11 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What a chunk became; `encoded` are the digests of the contents sent to the model."""
+    """What a chunk became; `encoded` counts the contents sent to the model."""
 
     rows: pa.Table
     rejects: pa.Table
-    encoded: list[str]
+    encoded: int
     truncated: int
 
 
@@ -79,7 +84,9 @@ def plan_chunks(sizes: NDArray[np.int64], max_bytes: int) -> list[range]:
     return chunks
 
 
-def run_chunk(listed: pa.Table, extraction: Extraction, workers: Executor) -> ChunkResult:
+def run_chunk(
+    listed: pa.Table, extraction: Extraction, held: Held, workers: Workers
+) -> ChunkResult:
     """Load, prepare and encode one chunk of a listing on the workers.
 
     Where memory does not suffice, the whole chunk is done again in batches half as large.
@@ -87,27 +94,55 @@ def run_chunk(listed: pa.Table, extraction: Extraction, workers: Executor) -> Ch
     while True:
         budget = extraction.encoder.budget
         try:
-            return _run_chunk(listed, extraction, workers)
+            return _run_chunk(listed, extraction, held, workers)
         except MemoryError:
+            held.release()
             extraction.encoder.halve_budget(budget)
 
 
-def _run_chunk(listed: pa.Table, extraction: Extraction, workers: Executor) -> ChunkResult:
+def _run_chunk(
+    listed: pa.Table, extraction: Extraction, held: Held, workers: Workers
+) -> ChunkResult:
     slots = Slots.of(listed, extraction.encoder.dim)
     records = records_of(listed)
+    encoded = 0
     places = [place for place in range(len(records)) if place not in slots.rejected]
     for window, prepared in _prepared_windows(places, records, extraction, workers):
         samples = slots.take(window, prepared)
-        slots.take_known(samples, extraction.donors)
-        vectors = extraction.encoder.encode_samples(
-            list(samples.values()), workers, extraction.note_encoded
-        )
-        slots.take_vectors(samples, vectors)
+        while samples:
+            claim = held.claim(list(samples))
+            mine = {digest: samples[digest] for digest in samples if digest in claim.digests}
+            encoded += _answer(claim, mine, extraction, workers)
+            slots.take_vectors(_awaited(claim, workers))
+            samples = {key: sample for key, sample in samples.items() if key not in slots.known}
         slots.fan_out(window)
     slots.reject_unusable()
     rows = slots.rows(extraction.schema)
     truncated = sum(rows.column("truncated").to_pylist()) if "truncated" in rows.column_names else 0
-    return ChunkResult(rows, slots.rejects(), slots.encoded, truncated)
+    return ChunkResult(rows, slots.rejects(), encoded, truncated)
+
+
+def _answer(
+    claim: Claim, samples: dict[str, Sample], extraction: Extraction, workers: Workers
+) -> int:
+    """Find the vectors of claimed contents in the table or make them; return how many were made."""
+    vectors = extraction.donors.vectors(list(samples))
+    new = {digest: sample for digest, sample in samples.items() if digest not in vectors}
+    made = extraction.encoder.encode_samples(list(new.values()), workers, extraction.note_encoded)
+    claim.vectors.set_result(vectors | dict(zip(new, made, strict=True)))
+    return len(new)
+
+
+def _awaited(claim: Claim, workers: Workers) -> dict[str, NDArray[np.float32]]:
+    """Return the vectors of a claim and those it waits for, as far as they came."""
+    found = dict(claim.vectors.result())
+    for digest, other in claim.others.items():
+        if not other.vectors.done():
+            workers.watch.wait(other.vectors)
+        vector = other.vectors.result().get(digest)
+        if vector is not None:
+            found[digest] = vector
+    return found
 
 
 def records_of(listed: pa.Table) -> list[Record]:

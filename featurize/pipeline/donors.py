@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ _KEY_DIGITS = 16  # 64 bits find a candidate; the whole digest then decides
 
 
 class Donors:
-    """The contents of committed parts: 12 bytes a row, sorted by the head of their digest.
+    """The contents of parts, staged or committed: 12 bytes a row, sorted by their digest's head.
 
     Parts are read again for their vectors; a part that was replaced stays on disk until the run
     ends. Safe for several threads.
@@ -35,7 +35,7 @@ class Donors:
         self._root = root
         self._parts: list[Part] = []
         self._index = (np.empty(0, np.uint64), np.empty(0, np.int32))
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @classmethod
     def of(cls, table: EmbeddingTable) -> Donors:
@@ -48,7 +48,7 @@ class Donors:
         return donors
 
     def add(self, part: Part, digests: Sequence[str]) -> None:
-        """Take in the contents of a committed part."""
+        """Take in the contents of a part."""
         keys = _keys(digests)
         with self._lock:
             number = np.full(len(keys), len(self._parts), np.int32)
@@ -57,27 +57,29 @@ class Donors:
             order = np.argsort(all_keys, kind="stable")
             self._index = all_keys[order], np.concatenate([self._index[1], number])[order]
 
-    def unknown(self, digests: Iterable[str]) -> int:
-        """Return how many of the digests no part has."""
-        keys, _ = self._index
-        wanted = _keys(list(digests))
-        places = np.searchsorted(keys, wanted)
-        known = places < len(keys)
-        known[known] = keys[places[known]] == wanted[known]
-        return int((~known).sum())
+    def move(self, commit: Callable[[], Mapping[Path, Part]]) -> None:
+        """Let staged parts get their places, by the path they had; none is read meanwhile."""
+        with self._lock:
+            placed = commit()
+            self._parts = [placed.get(self._root / part.file, part) for part in self._parts]
 
     def vectors(self, digests: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the vectors, (dim,) float32, of those contents that a part has."""
         found: dict[str, NDArray[np.float32]] = {}
-        for part, wanted in self._candidates(digests).items():
-            beat(f"reading {self._parts[part].file}")
-            names = [_DIGEST, EMBEDDING]
-            for batch in read_part(self._root, self._parts[part], names, batch_size=8192):
-                rows = batch.column(_DIGEST).to_pylist()
-                hits = [row for row, digest in enumerate(rows) if digest in wanted]
-                if hits:
-                    vectors = vectors_of(batch)
-                    found |= {rows[row]: vectors[row].copy() for row in hits}
+        for number, wanted in self._candidates(digests).items():
+            beat(f"reading {self._parts[number].file}")
+            with self._lock:
+                found |= self._vectors_of(self._parts[number], wanted)
+        return found
+
+    def _vectors_of(self, part: Part, wanted: set[str]) -> dict[str, NDArray[np.float32]]:
+        found: dict[str, NDArray[np.float32]] = {}
+        for batch in read_part(self._root, part, [_DIGEST, EMBEDDING], batch_size=8192):
+            rows = batch.column(_DIGEST).to_pylist()
+            hits = [row for row, digest in enumerate(rows) if digest in wanted]
+            if hits:
+                vectors = vectors_of(batch)
+                found |= {rows[row]: vectors[row].copy() for row in hits}
         return found
 
     def _candidates(self, digests: Sequence[str]) -> dict[int, set[str]]:

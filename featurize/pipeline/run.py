@@ -45,11 +45,11 @@ class _Totals:
     kept_out: int = 0
     clock: StageClock = field(default_factory=StageClock)
 
-    def add(self, staged: Staged, encoded: int) -> None:
+    def add(self, staged: Staged) -> None:
         self.embedded += staged.embedded
         self.updated += staged.updated
         self.truncated += staged.truncated
-        self.encoded += encoded
+        self.encoded += staged.encoded
 
 
 def embed_source(
@@ -179,14 +179,11 @@ def _compare(binding: Binding, listing: Listing, staging: Path, workers: Workers
 
 
 def _commit(staged: Staged, tools: Tools, totals: _Totals, *, complete: bool) -> None:
-    """Commit one step, and let later ones take its vectors."""
-    donors = tools.extraction.donors
-    encoded = donors.unknown(staged.encoded)
-    counts = {"encoded": encoded, "truncated": staged.truncated}
+    """Commit one step; other ones go on taking its vectors."""
+    counts = {"encoded": staged.encoded, "truncated": staged.truncated}
     change = Change(staged.data, staged.rejects, staged.replaced, counts, complete)
-    for part, digests in zip(tools.writer.commit(change), staged.digests, strict=True):
-        donors.add(part, digests)
-    totals.add(staged, encoded)
+    tools.extraction.donors.move(lambda: tools.writer.commit(change))
+    totals.add(staged)
 
 
 def _note_budget(encoder: Encoder, writer: TableWriter, reporter: Reporter) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from featurize.errors import InputRejected
-from featurize.pipeline.donors import Donors
 from featurize.sources import COLUMN_PREFIX
 from featurize.table.layout import EMBEDDING, embedding_type, reject_schema
 from featurize.types import RejectReason, Sample
@@ -28,7 +27,7 @@ class Prepared:
 
 @dataclass(slots=True)
 class Slots:
-    """What is known of each listed input so far; `encoded` are the digests sent to the model."""
+    """What is known of each listed input so far; `known` are the contents that have a vector."""
 
     listed: pa.Table
     vectors: NDArray[np.float32]  # (inputs, dim)
@@ -36,7 +35,7 @@ class Slots:
     columns: list[dict[str, str | int | bool] | None]
     rejected: dict[int, tuple[str, str]] = field(default_factory=dict)
     owners: dict[str, int] = field(default_factory=dict)  # digest -> the slot with its vector
-    encoded: list[str] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, listed: pa.Table, dim: int) -> Self:
@@ -49,9 +48,9 @@ class Slots:
                 slots.rejected[place] = (reason, details[place])
         return slots
 
-    def take(self, window: list[int], prepared: list[Prepared]) -> dict[int, Sample]:
-        """Note what inputs became; return the samples of contents not seen before, by slot."""
-        samples: dict[int, Sample] = {}
+    def take(self, window: list[int], prepared: list[Prepared]) -> dict[str, Sample]:
+        """Note what inputs became; return the samples of contents not seen before, by digest."""
+        samples: dict[str, Sample] = {}
         for place, item in zip(window, prepared, strict=True):
             self.digests[place] = item.digest
             if isinstance(item.outcome, InputRejected):
@@ -60,21 +59,14 @@ class Slots:
             self.columns[place] = item.outcome.columns
             if item.digest is not None and item.digest not in self.owners:
                 self.owners[item.digest] = place
-                samples[place] = item.outcome
+                samples[item.digest] = item.outcome
         return samples
 
-    def take_known(self, samples: dict[int, Sample], donors: Donors) -> None:
-        """Take the vectors of contents that the table has, and their samples off the list."""
-        known = donors.vectors([str(self.digests[place]) for place in samples])
-        for digest, vector in known.items():
-            place = self.owners[digest]
-            self.vectors[place] = vector
-            del samples[place]
-
-    def take_vectors(self, samples: dict[int, Sample], vectors: NDArray[np.float32]) -> None:
-        """Take the vectors of encoded samples, (samples, dim) float32."""
-        self.vectors[list(samples)] = vectors
-        self.encoded += [str(self.digests[place]) for place in samples]
+    def take_vectors(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        """Take the vectors of contents, (dim,) float32 each."""
+        for digest, vector in vectors.items():
+            self.vectors[self.owners[digest]] = vector
+        self.known |= vectors.keys()
 
     def fan_out(self, window: list[int]) -> None:
         """Give each content's one vector to all its inputs."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from featurize.pipeline.chunk import ChunkResult, Extraction, run_chunk
+from featurize.pipeline.claims import Held
 from featurize.pipeline.sentinel import Sentinel
 from featurize.pipeline.stages import Stage
 from featurize.pipeline.workers import Workers, beat
@@ -33,9 +34,9 @@ class Tools:
     workers: Workers
     sentinel: Sentinel | None = None
 
-    def run_chunk(self, places: NDArray[np.int64]) -> ChunkResult:
+    def run_chunk(self, places: NDArray[np.int64], held: Held) -> ChunkResult:
         """Make rows of listed inputs; raise RuntimeFault for a runtime that has changed."""
-        result = run_chunk(self.listing.take(places), self.extraction, self.workers)
+        result = run_chunk(self.listing.take(places), self.extraction, held, self.workers)
         if self.sentinel is not None:
             self.sentinel.check()
         return result
@@ -44,6 +45,14 @@ class Tools:
         """Write rows or rejects to a part that no commit names yet."""
         with self.extraction.clock.busy(Stage.WRITE):
             return self.writer.stage(rows)
+
+    def stage_rows(self, rows: pa.Table) -> StagedPart:
+        """Write rows to a part whose vectors other chunks may take from now on."""
+        staged = self.stage_part(rows)
+        place = staged.path.relative_to(self.writer.root)
+        digests = rows.column("content_sha256").to_pylist()
+        self.extraction.donors.add(replace(staged.part, file=str(place)), digests)
+        return staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +65,7 @@ class Staged:
     embedded: int = 0
     updated: int = 0
     truncated: int = 0
-    encoded: Sequence[str] = ()
-    digests: Sequence[list[str]] = ()  # of the rows of each part in `data`, then in `replaced`
+    encoded: int = 0
 
 
 class Step(Protocol):
@@ -95,15 +103,15 @@ class EmbedChunk:
 
     def stage(self, tools: Tools) -> Staged:
         """Run the chunk and stage its rows and rejects."""
-        result = tools.run_chunk(self.places)
-        data = [tools.stage_part(result.rows)] if result.rows.num_rows or self.first else []
+        with tools.extraction.claims.held() as held:
+            result = tools.run_chunk(self.places, held)
+            data = [tools.stage_rows(result.rows)] if result.rows.num_rows or self.first else []
         return Staged(
             data=data,
             rejects=_staged_rejects(result, tools),
             embedded=result.rows.num_rows,
             truncated=result.truncated,
             encoded=result.encoded,
-            digests=[_digests(result.rows) for _ in data],
         )
 
 
@@ -131,8 +139,7 @@ class RewriteParts:
             embedded=sum(item.embedded for item in done),
             updated=sum(item.updated for item in done),
             truncated=sum(item.truncated for item in done),
-            encoded=[digest for item in done for digest in item.encoded],
-            digests=[digests for item in done for digests in item.digests],
+            encoded=sum(item.encoded for item in done),
         )
 
     def _rewrite(self, edit: PartEdit, tools: Tools, *, keep: bool) -> Staged:
@@ -141,7 +148,6 @@ class RewriteParts:
         part = self.table.parts[edit.number]
         beat(f"rewriting {part.file}")
         old = _read(self.table, part, self.table.schema)
-        changed = tools.run_chunk(edit.changed)
         listed = tools.listing.take(edit.updated)
         updated = _with_new_columns(old, listed, tools.extraction.schema)
         leaving = [
@@ -150,11 +156,11 @@ class RewriteParts:
         ]
         leaving += _rows_of(old, listed.column("id").to_pylist())
         kept = _without(old, leaving)
-        pieces = [changed.rows, updated]
-        if kept.num_rows:
-            pieces.append(kept.cast(tools.extraction.schema))
-        rows = _sorted(pa.concat_tables(pieces))
-        new = tools.stage_part(rows) if rows.num_rows or keep else None
+        pieces = [updated, kept.cast(tools.extraction.schema)] if kept.num_rows else [updated]
+        with tools.extraction.claims.held() as held:
+            changed = tools.run_chunk(edit.changed, held)
+            rows = _sorted(pa.concat_tables([changed.rows, *pieces]))
+            new = tools.stage_rows(rows) if rows.num_rows or keep else None
         return Staged(
             rejects=_staged_rejects(changed, tools),
             replaced=[Replacement(part, new)],
@@ -162,7 +168,6 @@ class RewriteParts:
             updated=updated.num_rows,
             truncated=changed.truncated,
             encoded=changed.encoded,
-            digests=[_digests(rows)] if new else [],
         )
 
 
@@ -189,11 +194,6 @@ def _read(table: EmbeddingTable, part: Part, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
     return pa.Table.from_batches(table.read(part), schema).combine_chunks()
-
-
-def _digests(rows: pa.Table) -> list[str]:
-    digests: list[str] = rows.column("content_sha256").to_pylist()
-    return digests
 
 
 def _rows_of(table: pa.Table, ids: Iterable[str]) -> list[int]:

@@ -103,27 +103,32 @@ class TableWriter:
         path = self.staging / f"{uuid.uuid4().hex}.parquet"
         return StagedPart(path, write_part(rows, path))
 
-    def commit(self, change: Change, operation: str = "embed") -> list[Part]:
+    def commit(self, change: Change, operation: str = "embed") -> dict[Path, Part]:
         """Give staged parts their final names, then make them the table's next version.
 
         A replacement keeps the number in the name of the part it replaces, and so its place.
-        Returns the parts with rows that were added, replacements last.
+        Returns the parts by the path at which they were staged.
         """
         number = self.snapshot.version + 1
-        data = [self._place(number, self._layout.data, part) for part in change.data]
-        rejects = [self._place(number, self._layout.rejects, part) for part in change.rejects]
+        placed = {
+            part.path: self._place(number, folder, part)
+            for folder, parts in (
+                (self._layout.data, change.data),
+                (self._layout.rejects, change.rejects),
+            )
+            for part in parts
+        }
         for item in change.replaced:
             if item.new is not None:
                 folder = self._layout.root / Path(item.old.file).parent
-                into = data if folder == self._layout.data else rejects
-                into.append(self._place(_number_of(item.old), folder, item.new))
+                placed[item.new.path] = self._place(_number_of(item.old), folder, item.new)
         removed = [item.old.file for item in change.replaced]
         before = sum(item.old.rows for item in change.replaced)
-        inputs = sum(part.rows for part in (*data, *rejects)) - before
+        inputs = sum(part.rows for part in placed.values()) - before
         counts = {**change.counts, "inputs": inputs}
         commit = Commit(
             operation,
-            [*data, *rejects],
+            list(placed.values()),
             removed,
             self.origin,
             counts,
@@ -135,7 +140,7 @@ class TableWriter:
         except OSError:
             self._in_doubt = self.snapshot.version < max(self._log.versions(), default=0)
             raise
-        return data
+        return placed
 
     def checkpoint(self) -> None:
         """Let one file of the log stand for all its older entries, which `tidy` then removes."""

@@ -17,7 +17,7 @@ PLACES = {
     "stacking": (TextProcessor, "collate"),
     "encoding": (Encoder, "_checked"),
     "sorting": (steps, "_sorted"),
-    "digesting": (steps, "_digests"),
+    "staging": (steps.Tools, "stage_rows"),
 }
 
 
