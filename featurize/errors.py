@@ -21,9 +21,24 @@ Two stand beside the tree. InputRejected concerns one input, and ends as a row o
 Interrupted, exit 128 + signal, is no Exception, so that nothing on its way takes it for a failure.
 """
 
-from typing import ClassVar
+import errno
+import os
+from pathlib import Path
+from typing import ClassVar, Self
 
 from featurize.types import RejectReason
+
+_FULL = "Free space there and run the command again: what was committed stays."
+_FORBIDDEN = "Check the permissions of the file and of its folders, or choose another place (--out)."
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: "Choose another place (--out), or mount this one for writing.",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EIO: "Check the disk (the system's log says more), then run the command again, or choose "
+    "another place (--out): what was committed stays.",
+}
 
 
 class FeaturizeError(Exception):
@@ -130,6 +145,14 @@ class FileError(FeaturizeError):
     """The operating system refused a file."""
 
     kind = "file"
+
+    @classmethod
+    def of(cls, error: OSError, path: Path | None = None) -> Self:
+        """Say which file the system refused, `path` where the system does not say, and why."""
+        name = error.filename or path
+        where = f"{os.fsdecode(name)}: " if isinstance(name, str | bytes | Path) else ""
+        fix = _ADVICE.get(error.errno or 0, "Check the path and try again.")
+        return cls(f"{where}{error.strerror or error}.", fix=fix)
 
 
 class WorkerStuck(FeaturizeError):
