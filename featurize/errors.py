@@ -12,7 +12,9 @@ FeaturizeError                 exit 1
 │   └── TableLocked            another process writes to it
 ├── MismatchError              vectors of two vector spaces would meet
 ├── HeadError                  a head cannot be trained, read or applied
+│   └── OutdatedHead           ids were forgotten from its table since
 ├── IndexFileError             a search index cannot be built, read or asked
+│   └── OutdatedIndex          ids were forgotten from its table since
 ├── FileError                  the operating system refused a file
 ├── WorkerStuck                a thread of a run hangs or has died
 └── TooManyRejects             more inputs were rejected than allowed
@@ -29,7 +31,9 @@ from typing import ClassVar, Self
 from featurize.types import RejectReason
 
 _FULL = "Free space there and run the command again: what was committed stays."
-_FORBIDDEN = "Check the permissions of the file and of its folders, or choose another place (--out)."
+_FORBIDDEN = (
+    "Check the permissions of the file and of its folders, or choose another place (--out)."
+)
 _ADVICE = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -129,10 +133,18 @@ class HeadError(FeaturizeError):
     kind = "head"
 
 
+class OutdatedHead(HeadError):
+    """A head keeps rows of a table from which ids were forgotten since."""
+
+
 class IndexFileError(FeaturizeError):
     """A search index cannot be built, read or asked."""
 
     kind = "index"
+
+
+class OutdatedIndex(IndexFileError):
+    """An index holds rows of a table from which ids were forgotten since."""
 
 
 class TooManyRejects(FeaturizeError):

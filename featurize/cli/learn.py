@@ -22,7 +22,9 @@ LabelsOption = Annotated[
         "the table's own labels."
     ),
 ]
-INCOMPLETE = "The table is incomplete: the run that filled it stopped before its end."
+INCOMPLETE = (
+    "The table is incomplete: the run that fills it is under way, or was stopped before its end."
+)
 _SEEN = "These rows include those it was trained on: on others it will do worse."
 _WORST_SHOWN = 5
 

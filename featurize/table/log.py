@@ -11,7 +11,7 @@ from pathlib import Path
 from featurize.errors import TableError
 from featurize.storage import names, put_if_absent, read, sha256_bytes, sync_folder
 from featurize.table.checkpoint import checkpoint_of, parse_checkpoint
-from featurize.table.damage import damaged
+from featurize.table.damage import damaged, uncommitted
 from featurize.table.sealed import sealed, unsealed
 from featurize.table.snapshot import EMPTY, Commit, Snapshot
 from featurize.types import Json
@@ -56,10 +56,7 @@ class CommitLog:
         """Read the table's state; raise TableError where there is no table."""
         state = self.snapshot()
         if state.version == 0:
-            raise TableError(
-                f"{self._folder.parent} is no embedding table: it holds no commit.",
-                fix="Make one with `featurize embed SOURCE --out TABLE`.",
-            )
+            raise uncommitted(self._folder.parent)
         return state
 
     def append(self, state: Snapshot, commit: Commit) -> Snapshot:
@@ -100,6 +97,15 @@ class CommitLog:
             *(self._folder / name for name in found if name.startswith(".")),
             *(self.path_of(version) for version in _numbers(_ENTRY, found) if version < newest),
             *(self._checkpoint_path(v) for v in _numbers(_CHECKPOINT, found) if v < newest),
+        ]
+
+    def strangers(self) -> list[Path]:
+        """Return what lies in the log's folder and no log would write."""
+        known = (_ENTRY, _CHECKPOINT, re.compile(r"\..*"))
+        return [
+            self._folder / name
+            for name in names(self._folder)
+            if not any(pattern.fullmatch(name) for pattern in known)
         ]
 
     def _is_behind(self, version: int) -> bool:
