@@ -31,7 +31,7 @@ class Artifact:
     @property
     def mend(self) -> str:
         """Return what to do about a damaged one."""
-        return f"Make the {self.noun} again with `{self.command}`."
+        return f"Make the {self.noun} again: `{self.command}`."
 
     @contextlib.contextmanager
     def saving(self, path: Path, facts: Json) -> Iterator[Path]:

@@ -32,16 +32,16 @@ from featurize.types import RejectReason
 
 _FULL = "Free space there and run the command again: what was committed stays."
 _FORBIDDEN = (
-    "Check the permissions of the file and of its folders, or choose another place (--out)."
+    "Check the permissions of the file and of its folders, or write to another place (--out)."
 )
 _ADVICE = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EROFS: "Choose another place (--out), or mount this one for writing.",
+    errno.EROFS: "Write to another place (--out), or mount this one for writing.",
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
-    errno.EIO: "Check the disk (the system's log says more), then run the command again, or choose "
-    "another place (--out): what was committed stays.",
+    errno.EIO: "Check the disk (the system's log says more), then run the command again, or write "
+    "to another place (--out): what was committed stays.",
 }
 
 

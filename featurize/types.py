@@ -66,9 +66,10 @@ class Reject:
 
 
 class Verdict(StrEnum):
-    """What a problem makes of the whole: damaged, behind its table, or a table yet to be."""
+    """What a problem makes of the whole: damaged, unknown, behind its table, or yet to be."""
 
     BROKEN = "broken"
+    UNREADABLE = "not readable"
     OUTDATED = "outdated"
     UNCOMMITTED = "no commit yet"
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     Predict = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
 ARRAYS = "head.npz"
-HEAD = Artifact("head", "featurize train", "head.json", (ARRAYS,), HeadError, OutdatedHead)
+HEAD = Artifact(
+    "head", "featurize train TABLE --out HEAD", "head.json", (ARRAYS,), HeadError, OutdatedHead
+)
 PROBES = 16
 TOLERANCE = 1e-6
 

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 GRAPH, ROWS, VECTORS = "index.faiss", "rows.parquet", "vectors.npy"
 INDEX = Artifact(
-    "index", "featurize index", "index.json", (GRAPH, ROWS, VECTORS), IndexFileError, OutdatedIndex
+    "index",
+    "featurize index TABLE --out INDEX",
+    "index.json",
+    (GRAPH, ROWS, VECTORS),
+    IndexFileError,
+    OutdatedIndex,
 )
 BLOCK = 256  # queries asked at once
 ASKED = 1 << 20  # hits asked for at once

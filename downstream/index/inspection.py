@@ -42,4 +42,4 @@ def verify_index(path: str | Path) -> list[Problem]:
 def remarks_on_index(path: str | Path) -> list[str]:
     """Say what a person should know of a sound index: that its table has moved on."""
     how = outdated(INDEX.peek(Path(path)))
-    return [f"outdated: {how}; `{INDEX.command}` makes it again"] if how else []
+    return [f"outdated: {how}: make it again with `{INDEX.command}`"] if how else []

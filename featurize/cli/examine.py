@@ -64,7 +64,7 @@ def verify(_console: Console, path: PathArgument) -> Outcome:
     except FeaturizeError as error:
         problems = [Problem(path.name, error.message, error.fix)]
     listed = [asdict(problem) for problem in problems]
-    data = {"kind": kind.name, "path": str(path), "sound": not problems, "problems": listed}
+    data: Json = {"kind": kind.name, "path": str(path), "sound": not problems, "problems": listed}
     if problems:
         return Outcome(data, _as_report(f"{path}: {kind.name}", problems), EXIT_UNSOUND)
     data["complete"] = kind.name != "table" or _open_table(path).complete

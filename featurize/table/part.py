@@ -12,6 +12,7 @@ from featurize.errors import FileError, TableError
 from featurize.storage import create, read, sha256_bytes, sha256_file
 from featurize.table.damage import damaged
 from featurize.table.layout import EMBEDDING
+from featurize.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +53,10 @@ def write_part(rows: pa.Table, path: Path) -> Part:
         )
     written = pq.read_metadata(path).num_rows
     if written != rows.num_rows:
-        raise TableError(f"{path.name}: {rows.num_rows} rows were written, {written} are there.")
+        raise TableError(
+            f"{path}: {counted(rows.num_rows, 'row')} written, {written:,} found there.",
+            fix="Check the disk, then run the command again.",
+        )
     return Part(path.name, written, path.stat().st_size, sha256_file(path))
 
 

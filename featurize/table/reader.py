@@ -16,6 +16,7 @@ from featurize.table.log import CommitLog
 from featurize.table.part import Part, open_part, read_part
 from featurize.table.snapshot import Snapshot
 from featurize.types import Json
+from featurize.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,8 +100,8 @@ class EmbeddingTable:
     def __repr__(self) -> str:
         """Say where it lies and what it holds."""
         return (
-            f"EmbeddingTable({str(self.path)!r}, version {self.version}, {len(self):,} rows, "
-            f"{self.card.name}, {self.card.dim} dimensions)"
+            f"EmbeddingTable({str(self.path)!r}, version {self.version}, "
+            f"{counted(len(self), 'row')}, {self.card.name}, {self.card.dim} dimensions)"
         )
 
     def __len__(self) -> int:

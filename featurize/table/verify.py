@@ -38,13 +38,13 @@ def verify_table(root: Path) -> list[Problem]:
             if not problems or log.snapshot().tip == snapshot.tip:
                 return problems  # else its files went because a newer version has others
     except TableError as error:
-        return [Problem("_log", error.message, error.fix)]
+        return [Problem("_log", error.message.removesuffix("."), error.fix)]
 
 
 def _problems(root: Path, snapshot: Snapshot) -> list[Problem]:
     if snapshot.version == 0:
         error = uncommitted(root)
-        return [Problem("_log", error.message, error.fix, Verdict.UNCOMMITTED)]
+        return [Problem("_log", error.message.removesuffix("."), error.fix, Verdict.UNCOMMITTED)]
     problems = [*_files(root, snapshot), *_strangers(root, snapshot)]
     return problems or list(_content(root, snapshot))
 
@@ -55,7 +55,9 @@ def _files(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
             checked_content(root, part)
         except (TableError, FileError) as error:
             detail = error.message.removeprefix(f"{root / part.file}: ").removesuffix(".")
-            yield Problem(part.file, detail, error.fix)
+            unread = isinstance(error, FileError)
+            verdict = Verdict.UNREADABLE if unread else Verdict.BROKEN
+            yield Problem(part.file, detail, error.fix, verdict)
 
 
 def _strangers(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
