@@ -30,7 +30,7 @@ from typing import ClassVar, Self
 
 from featurize.types import RejectReason
 
-_FULL = "Free space there and run the command again: what was committed stays."
+_FULL = "Free some room there and run the command again: what was committed stays."
 _FORBIDDEN = (
     "Check the permissions of the file and of its folders, or write to another place (--out)."
 )

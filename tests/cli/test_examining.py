@@ -166,7 +166,7 @@ def test_an_index_is_outdated_or_broken(told, command, index, table, source):
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        (errno.ENOSPC, "Free space there and run the command again: what was committed stays"),
+        (errno.ENOSPC, "Free some room there and run the command again: what was committed stays"),
         (errno.EIO, "Check the disk"),
         (errno.EROFS, "Write to another place"),
         (errno.EACCES, "Check the permissions"),
