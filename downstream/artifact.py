@@ -19,12 +19,19 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One kind of saved folder: what it is called, its card, its files, and its error."""
+    """One kind of saved folder: its name, how it is made, its card, its files, its errors."""
 
     noun: str
+    command: str
     card: str
     files: tuple[str, ...]
     error: type[FeaturizeError]
+    outdated: type[FeaturizeError]
+
+    @property
+    def mend(self) -> str:
+        """Return what to do about a damaged one."""
+        return f"Make the {self.noun} again: `{self.command}`."
 
     @contextlib.contextmanager
     def saving(self, path: Path, facts: Json) -> Iterator[Path]:
@@ -45,9 +52,7 @@ class Artifact:
         """Read the card and check every file against it, before anything parses one."""
         card = self.peek(path)
         for problem in self._damage(path, card):
-            raise self.error(
-                f"{path / problem.item}: {problem.detail}.", fix=f"Make the {self.noun} again."
-            )
+            raise self.error(f"{path / problem.item}: {problem.detail}.", fix=self.mend)
         return card
 
     def peek(self, path: Path) -> Json:
@@ -62,7 +67,7 @@ class Artifact:
         if card["sha256"] != _self_hash(card) or set(card["files"]) != set(self.files):
             raise self.error(
                 f"{path / self.card} is damaged or was changed by hand.",
-                fix=f"Make the {self.noun} again.",
+                fix=self.mend,
             )
         return card
 
@@ -77,10 +82,10 @@ class Artifact:
         except (OSError, TableError):
             return
         if table_id in {None, now.table_id} and now.forgotten_at > version:
-            raise self.error(
+            raise self.outdated(
                 f"The {self.noun} was made from version {version} of {table}; ids were forgotten "
                 f"there at version {now.forgotten_at}, and it may still hold them.",
-                fix=f"Make the {self.noun} again, and remove this one.",
+                fix=f"{self.mend} Until then it is refused, so that it shows nothing of them.",
             )
 
     def problems(self, path: Path) -> list[Problem]:
@@ -88,7 +93,7 @@ class Artifact:
         try:
             return list(self._damage(path, self.peek(path)))
         except FeaturizeError as error:
-            return [Problem(self.card, error.message)]
+            return [Problem(self.card, error.message, error.fix)]
 
     def _parse(self, path: Path) -> Json:
         if path.is_file():
@@ -104,17 +109,19 @@ class Artifact:
         except FileNotFoundError:
             raise self.error(f"{path} is no {self.noun}: it holds no {self.card}.") from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise self.error(f"{path / self.card} is no card of a {self.noun}: {error}.") from error
+            raise self.error(
+                f"{path / self.card} is no card of a {self.noun}: {error}.", fix=self.mend
+            ) from error
         return dict(card)
 
     def _damage(self, path: Path, card: Json) -> Iterator[Problem]:
         for name, expected in card["files"].items():
             file = path / name
             if file.is_symlink() or not file.is_file():
-                yield Problem(name, "the file is missing or no regular file")
+                yield Problem(name, "the file is missing or no regular file", self.mend)
             elif (found := sha256_file(file)) != expected:
                 detail = f"SHA-256 {str(expected)[:12]} expected, {found[:12]} found"
-                yield Problem(name, detail)
+                yield Problem(name, detail, self.mend)
 
     def _require_free(self, path: Path) -> None:
         """Refuse to replace anything but an older folder of the same kind."""

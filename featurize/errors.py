@@ -12,7 +12,9 @@ FeaturizeError                 exit 1
 │   └── TableLocked            another process writes to it
 ├── MismatchError              vectors of two vector spaces would meet
 ├── HeadError                  a head cannot be trained, read or applied
+│   └── OutdatedHead           ids were forgotten from its table since
 ├── IndexFileError             a search index cannot be built, read or asked
+│   └── OutdatedIndex          ids were forgotten from its table since
 ├── FileError                  the operating system refused a file
 ├── WorkerStuck                a thread of a run hangs or has died
 └── TooManyRejects             more inputs were rejected than allowed
@@ -21,9 +23,26 @@ Two stand beside the tree. InputRejected concerns one input, and ends as a row o
 Interrupted, exit 128 + signal, is no Exception, so that nothing on its way takes it for a failure.
 """
 
-from typing import ClassVar
+import errno
+import os
+from pathlib import Path
+from typing import ClassVar, Self
 
 from featurize.types import RejectReason
+
+_FULL = "Free some room there and run the command again: what was committed stays."
+_FORBIDDEN = (
+    "Check the permissions of the file and of its folders, or write to another place (--out)."
+)
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: "Write to another place (--out), or mount this one for writing.",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EIO: "Check the disk (the system's log says more), then run the command again, or write "
+    "to another place (--out): what was committed stays.",
+}
 
 
 class FeaturizeError(Exception):
@@ -114,10 +133,18 @@ class HeadError(FeaturizeError):
     kind = "head"
 
 
+class OutdatedHead(HeadError):
+    """A head keeps rows of a table from which ids were forgotten since."""
+
+
 class IndexFileError(FeaturizeError):
     """A search index cannot be built, read or asked."""
 
     kind = "index"
+
+
+class OutdatedIndex(IndexFileError):
+    """An index holds rows of a table from which ids were forgotten since."""
 
 
 class TooManyRejects(FeaturizeError):
@@ -130,6 +157,14 @@ class FileError(FeaturizeError):
     """The operating system refused a file."""
 
     kind = "file"
+
+    @classmethod
+    def of(cls, error: OSError, path: Path | None = None) -> Self:
+        """Say which file the system refused, `path` where the system does not say, and why."""
+        name = error.filename or path
+        where = f"{os.fsdecode(name)}: " if isinstance(name, str | bytes | Path) else ""
+        fix = _ADVICE.get(error.errno or 0, "Check the path and try again.")
+        return cls(f"{where}{error.strerror or error}.", fix=fix)
 
 
 class WorkerStuck(FeaturizeError):

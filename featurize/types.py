@@ -65,12 +65,23 @@ class Reject:
     content_sha256: str | None = None
 
 
+class Verdict(StrEnum):
+    """What a problem makes of the whole: damaged, unknown, behind its table, or yet to be."""
+
+    BROKEN = "broken"
+    UNREADABLE = "not readable"
+    OUTDATED = "outdated"
+    UNCOMMITTED = "no commit yet"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: the file or item, and what was expected and found."""
+    """One thing that is wrong: the file or item, what was expected and found, what to do."""
 
     item: str
     detail: str
+    fix: str = ""
+    verdict: Verdict = Verdict.BROKEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from downstream.heads.head import Head
 from downstream.heads.store import ARRAYS, HEAD
-from featurize.errors import FeaturizeError
-from featurize.types import Json, Problem
+from featurize.errors import FeaturizeError, OutdatedHead
+from featurize.types import Json, Problem, Verdict
 
 
 def inspect_head(path: str | Path) -> Json:
@@ -21,6 +21,8 @@ def verify_head(path: str | Path) -> list[Problem]:
         return problems
     try:
         Head.load(path)
+    except OutdatedHead as error:
+        return [Problem(HEAD.card, error.message, error.fix, Verdict.OUTDATED)]
     except FeaturizeError as error:
-        return [Problem(ARRAYS, error.message)]
+        return [Problem(ARRAYS, error.message, error.fix)]
     return []

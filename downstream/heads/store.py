@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from downstream.artifact import Artifact
-from featurize.errors import HeadError
+from featurize.errors import HeadError, OutdatedHead
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     Predict = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
 ARRAYS = "head.npz"
-HEAD = Artifact("head", "head.json", (ARRAYS,), HeadError)
+HEAD = Artifact(
+    "head", "featurize train TABLE --out HEAD", "head.json", (ARRAYS,), HeadError, OutdatedHead
+)
 PROBES = 16
 TOLERANCE = 1e-6
 
@@ -69,4 +71,4 @@ def read_head(path: Path) -> SavedHead:
         with np.load(path / ARRAYS, allow_pickle=False) as arrays:
             return SavedHead(facts, {name: arrays[name] for name in arrays.files})
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise HeadError(f"{path / ARRAYS} holds no arrays: {error}.") from error
+        raise HeadError(f"{path / ARRAYS} holds no arrays: {error}.", fix=HEAD.mend) from error

@@ -1,6 +1,6 @@
 """Nearest neighbours among the rows of an embedding table."""
 
 from downstream.index.index import Hit, VectorIndex
-from downstream.index.inspection import inspect_index, verify_index
+from downstream.index.inspection import inspect_index, remarks_on_index, verify_index
 
-__all__ = ["Hit", "VectorIndex", "inspect_index", "verify_index"]
+__all__ = ["Hit", "VectorIndex", "inspect_index", "remarks_on_index", "verify_index"]

@@ -16,7 +16,7 @@ from downstream.datasets import Table, open_table
 from downstream.index.origin import origin_of, staleness
 from downstream.index.vectors import KINDS, build_graph, normalised, read_graph, write_graph
 from featurize.bundle import EncoderCard
-from featurize.errors import IndexFileError, UsageError
+from featurize.errors import IndexFileError, OutdatedIndex, UsageError
 from featurize.table.layout import EMBEDDING
 from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 GRAPH, ROWS, VECTORS = "index.faiss", "rows.parquet", "vectors.npy"
-INDEX = Artifact("index", "index.json", (GRAPH, ROWS, VECTORS), IndexFileError)
+INDEX = Artifact(
+    "index",
+    "featurize index TABLE --out INDEX",
+    "index.json",
+    (GRAPH, ROWS, VECTORS),
+    IndexFileError,
+    OutdatedIndex,
+)
 BLOCK = 256  # queries asked at once
 ASKED = 1 << 20  # hits asked for at once
 RESCORED = 1 << 22  # numbers of stored vectors, in float64, that are scored at once
@@ -165,7 +172,7 @@ class VectorIndex:
             index._require_consistent()
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise IndexFileError(
-                f"{path} is no complete index: {error}.", fix="Build the index again."
+                f"{path} is no complete index: {error}.", fix=INDEX.mend
             ) from error
         return index
 

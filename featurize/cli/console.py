@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import json
 import math
 import sys
@@ -66,7 +65,7 @@ class Console:
             sys.stderr.close()
             return EXIT_FAILED
         except OSError as error:
-            return self.fail(_refused(error))
+            return self.fail(FileError.of(error))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - so that --json always answers
             cause = _signal_behind(error)
             return self._crash(error) if cause is None else self._interrupted(cause)
@@ -202,18 +201,6 @@ def printable(text: str, *, keep_lines: bool = False) -> str:
         return char if char in kept or not steers else char.encode("unicode_escape").decode()
 
     return text if text.isprintable() else "".join(shown(char) for char in text)
-
-
-def _refused(error: OSError) -> FileError:
-    """Say which file the system refused, and why."""
-    where = f"{error.filename}: " if error.filename else ""
-    fixes = {
-        errno.ENOSPC: "Free some room on the disk, or write elsewhere.",
-        errno.EROFS: "Write to another place.",
-        errno.EACCES: "Give yourself the permission, or choose another place.",
-    }
-    fix = fixes.get(error.errno or 0, "Check the path and try again.")
-    return FileError(f"{where}{error.strerror or error}.", fix=fix)
 
 
 def _print(shown: RenderableType) -> None:

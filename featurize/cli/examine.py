@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
 from featurize.errors import FeaturizeError, UsageError
-from featurize.types import Json, Problem
+from featurize.storage import HOLDER
+from featurize.types import Json, Problem, Verdict
+
+if TYPE_CHECKING:
+    from featurize.table import EmbeddingTable
 
 EXIT_UNSOUND = 1
 _SHOWN_REJECTS = 20
@@ -20,14 +24,22 @@ _SHOWN_REJECTS = 20
 PathArgument = Annotated[Path, typer.Argument(help="A table, bundle, head or index.")]
 
 
+def _nothing(_path: Path) -> list[str]:
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of artefact: the file that marks it, how to describe and how to check it."""
+    """One kind of artefact: the files that mark it, how to describe and how to check it.
+
+    `remarks` say what a person should know although nothing is wrong with it.
+    """
 
     name: str
-    marker: str
+    markers: tuple[str, ...]
     describe: Callable[[Path], Json]
     verify: Callable[[Path], list[Problem]]
+    remarks: Callable[[Path], list[str]] = _nothing
 
 
 def register(app: typer.Typer) -> None:
@@ -39,8 +51,9 @@ def register(app: typer.Typer) -> None:
 def inspect(_console: Console, path: PathArgument) -> Outcome:
     """Say what a table, bundle, head or index is and what it was made from."""
     kind = _kind_of(path)
-    data = {"kind": kind.name, "path": str(path), **kind.describe(path)}
-    return Outcome(data, _as_lines(data))
+    known = {"kind": kind.name, "path": str(path), **kind.describe(path)}
+    data = known | {"remarks": kind.remarks(path)}
+    return Outcome(data, _as_lines(_for_people(data)))
 
 
 def verify(_console: Console, path: PathArgument) -> Outcome:
@@ -49,23 +62,30 @@ def verify(_console: Console, path: PathArgument) -> Outcome:
     try:
         problems = kind.verify(path)
     except FeaturizeError as error:
-        problems = [Problem(path.name, error.message)]
+        problems = [Problem(path.name, error.message, error.fix)]
     listed = [asdict(problem) for problem in problems]
-    data = {"kind": kind.name, "path": str(path), "sound": not problems, "problems": listed}
-    if not problems:
-        data["complete"] = kind.name != "table" or _describe_table(path)["complete"]
-        rest = "" if data["complete"] else ", but incomplete: its run was stopped before its end"
-        return Outcome(data, f"{path}: {kind.name}, sound{rest}")
-    lines = [f"{path}: {kind.name}, broken"]
+    data: Json = {"kind": kind.name, "path": str(path), "sound": not problems, "problems": listed}
+    if problems:
+        return Outcome(data, _as_report(f"{path}: {kind.name}", problems), EXIT_UNSOUND)
+    data["complete"] = kind.name != "table" or _open_table(path).complete
+    data["remarks"] = kind.remarks(path)
+    return Outcome(data, "\n  ".join([f"{path}: {kind.name}, sound", *data["remarks"]]))
+
+
+def _as_report(what: str, problems: list[Problem]) -> str:
+    """List problems, then what to do about them, each advice once."""
+    broken = any(problem.verdict is Verdict.BROKEN for problem in problems)
+    lines = [f"{what}, {Verdict.BROKEN if broken else problems[0].verdict}"]
     lines += [f"  {problem.item}: {problem.detail}" for problem in problems]
-    return Outcome(data, "\n".join(lines), EXIT_UNSOUND)
+    advice = dict.fromkeys(problem.fix for problem in problems if problem.fix)
+    return "\n".join([*lines, *advice])
 
 
 def _kind_of(path: Path) -> Kind:
     if not path.exists():
         raise UsageError(f"{path} does not exist.")
     for kind in _KINDS:
-        if (path / kind.marker).exists():
+        if any((path / marker).exists() for marker in kind.markers):
             return kind
     known = ", ".join(kind.name for kind in _KINDS)
     raise UsageError(
@@ -73,10 +93,14 @@ def _kind_of(path: Path) -> Kind:
     )
 
 
-def _describe_table(path: Path) -> Json:
+def _open_table(path: Path) -> EmbeddingTable:
     from featurize.table import EmbeddingTable
 
-    table = EmbeddingTable.open(path)
+    return EmbeddingTable.open(path)
+
+
+def _describe_table(path: Path) -> Json:
+    table = _open_table(path)
     rejects = table.rejects()
     reasons = rejects.column("reason").value_counts().to_pylist()
     first = rejects.slice(0, _SHOWN_REJECTS)
@@ -101,6 +125,12 @@ def _verify_table(path: Path) -> list[Problem]:
     from featurize.table.verify import verify_table
 
     return verify_table(path)
+
+
+def _remarks_on_table(path: Path) -> list[str]:
+    from featurize.table.leftovers import remarks
+
+    return list(remarks(path, complete=_open_table(path).complete))
 
 
 def _describe_bundle(path: Path) -> Json:
@@ -141,12 +171,27 @@ def _verify_index(path: Path) -> list[Problem]:
     return verify_index(path)
 
 
+def _remarks_on_index(path: Path) -> list[str]:
+    from downstream.index import remarks_on_index
+
+    return remarks_on_index(path)
+
+
 _KINDS = (
-    Kind("table", "_log", _describe_table, _verify_table),
-    Kind("bundle", "encoder.json", _describe_bundle, _verify_bundle),
-    Kind("head", "head.json", _describe_head, _verify_head),
-    Kind("index", "index.json", _describe_index, _verify_index),
+    Kind("table", ("_log", HOLDER), _describe_table, _verify_table, _remarks_on_table),
+    Kind("bundle", ("encoder.json",), _describe_bundle, _verify_bundle),
+    Kind("head", ("head.json",), _describe_head, _verify_head),
+    Kind("index", ("index.json",), _describe_index, _verify_index, _remarks_on_index),
 )
+
+
+def _for_people(data: Json) -> Json:
+    """Return what inspect prints: beside the JSON, that a list of rejects is not the whole."""
+    total, shown = data.get("rejected", 0), data.get("first_rejects", ())
+    if len(shown) == total:
+        return data
+    title = f"first_rejects ({len(shown):,} of {total:,} shown; the rest is in _rejects/)"
+    return {title if key == "first_rejects" else key: value for key, value in data.items()}
 
 
 def _as_lines(data: Json, indent: str = "") -> str:

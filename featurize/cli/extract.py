@@ -12,6 +12,7 @@ from featurize.cli.console import Console, Outcome
 from featurize.cli.heartbeat import heartbeat
 from featurize.config import Job
 from featurize.types import Json, RunSummary
+from featurize.wording import counted
 
 EXIT_REJECTS = 3
 _ROWS_WITH_A_RATE = 100
@@ -81,8 +82,8 @@ def export(
 
 def _summary_text(summary: RunSummary) -> str:
     lines = [
-        f"{summary.table}: version {summary.version}, {summary.rows:,} rows of "
-        f"{summary.inputs:,} inputs in {summary.seconds:.1f} s{_rate(summary)}",
+        f"{summary.table}: version {summary.version}, {counted(summary.rows, 'row')} of "
+        f"{counted(summary.inputs, 'input')} in {summary.seconds:.1f} s{_rate(summary)}",
         f"encoder {summary.encoder} ({summary.fingerprint[:12]}), {summary.precision} on "
         f"{summary.device} with {summary.runtime}",
     ]
@@ -92,14 +93,16 @@ def _summary_text(summary: RunSummary) -> str:
             f"{summary.unchanged:,} unchanged, {summary.deleted:,} deleted"
         )
     if summary.truncated:
-        lines.append(f"truncated {summary.truncated:,} texts: column `truncated` says which")
+        lines.append(
+            f"truncated {counted(summary.truncated, 'text')}: column `truncated` says which"
+        )
     if summary.rejected:
-        counted = _counted(summary.reasons)
-        lines.append(f"rejected {counted}: `featurize inspect {summary.table}` lists them")
+        reasons = _by_kind(summary.reasons)
+        lines.append(f"rejected {reasons}: `featurize inspect {summary.table}` lists them")
         if summary.reasons.get("bad_utf8", 0) > summary.inputs / 2:
             lines.append("most inputs are not UTF-8: convert the files, or name their --encoding")
     if summary.ignored:
-        lines.append(f"ignored {_counted(summary.ignored_kinds)}")
+        lines.append(f"ignored {_by_kind(summary.ignored_kinds)}")
     return "\n".join(lines)
 
 
@@ -114,14 +117,15 @@ def _plan_text(planned: Json) -> str:
     return "\n".join(
         [
             *planned["notes"],
-            f"For {planned['table']} the source holds {planned['inputs']:,} {planned['modality']}s "
-            f"({planned['bytes']:,} bytes), to be encoded with {planned['encoder']} where they are "
-            f"new or changed; {planned['rejected']:,} of them would be rejected unread, "
-            f"{planned['ignored']:,} files ignored.",
+            f"For {planned['table']} the source holds "
+            f"{counted(planned['inputs'], planned['modality'])} "
+            f"({counted(planned['bytes'], 'byte')}), to be encoded with {planned['encoder']} "
+            f"where they are new or changed; {planned['rejected']:,} of them would be "
+            f"rejected unread, {counted(planned['ignored'], 'file')} ignored.",
             f"Own columns: {', '.join(planned['columns']) or 'none'}. Nothing was written.",
         ]
     )
 
 
-def _counted(counts: dict[str, int]) -> str:
+def _by_kind(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name or 'without suffix'}" for name, count in counts.items())

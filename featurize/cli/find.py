@@ -11,6 +11,7 @@ from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome, printable
 from featurize.cli.learn import INCOMPLETE
 from featurize.errors import IndexFileError, UsageError
+from featurize.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,7 +53,8 @@ def index(
         "incomplete": built.origin["incomplete"],
     }
     text = (
-        f"{out}: {data['kind']} index of {len(built):,} rows, version {data['version']} of {table}"
+        f"{out}: {data['kind']} index of {counted(len(built), 'row')}, "
+        f"version {data['version']} of {table}"
     )
     return Outcome(data, f"{text}\n{INCOMPLETE}" if data["incomplete"] else text)
 

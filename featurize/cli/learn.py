@@ -12,6 +12,7 @@ import typer
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome, printable
 from featurize.types import Json
+from featurize.wording import counted
 
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
 HeadArgument = Annotated[Path, typer.Argument(help="The trained head.", show_default=False)]
@@ -22,7 +23,9 @@ LabelsOption = Annotated[
         "the table's own labels."
     ),
 ]
-INCOMPLETE = "The table is incomplete: the run that filled it stopped before its end."
+INCOMPLETE = (
+    "The table is incomplete: the run that fills it is under way, or was stopped before its end."
+)
 _SEEN = "These rows include those it was trained on: on others it will do worse."
 _WORST_SHOWN = 5
 
@@ -54,7 +57,7 @@ def train(
     metrics, classes = data["metrics"], data["classes"]
     lines = [
         f"{out}: {data['model']} over {len(classes):,} classes of {data['label']!r}, "
-        f"trained on {data['rows']:,} rows",
+        f"trained on {counted(data['rows'], 'row')}",
         f"On {metrics['rows_test']:,} of them held out: {_measures(metrics)}",
     ]
     if count := metrics["classes_unmeasured"]:
@@ -83,11 +86,14 @@ def evaluate(
     worst = sorted(data["per_class"].items(), key=lambda item: item[1]["f1"])[:_WORST_SHOWN]
     listed = ", ".join(f"{printable(name)} {figures['f1']:.2f}" for name, figures in worst)
     lines = [
-        f"{head} on {data['rows']:,} rows: {_measures(data['metrics'])}",
+        f"{head} on {counted(data['rows'], 'row')}: {_measures(data['metrics'])}",
         f"Lowest F1: {listed}",
     ]
     if count := data["metrics"]["unknown_label_rows"]:
-        lines.append(f"{count:,} rows have labels the head never saw: they count as errors.")
+        have = "has" if count == 1 else "have"
+        lines.append(
+            f"{counted(count, 'row')} {have} labels the head never saw: they count as errors."
+        )
     if data["seen_in_training"]:
         lines.append(_SEEN)
     return Outcome(data, "\n".join([*lines, *_remarks(data)]))
@@ -113,7 +119,7 @@ def predict(
         "classes": loaded.class_names,
         "incomplete": not opened.complete,
     }
-    told = f"{out}: {rows:,} predictions over {len(loaded.class_names)} classes"
+    told = f"{out}: {counted(rows, 'prediction')} over {len(loaded.class_names)} classes"
     return Outcome(data, "\n".join([told, *_remarks(data)]))
 
 

@@ -11,6 +11,7 @@ import typer
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
 from featurize.errors import UsageError
+from featurize.wording import counted
 
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
 WaitFlag = Annotated[
@@ -34,9 +35,9 @@ def gc(_console: Console, table: TableArgument, wait: WaitFlag = False) -> Outco
     collected = collect_garbage(table, wait=wait)
     removed = collected.removed
     text = (
-        f"{table}: version {collected.version}, {collected.bytes:,} bytes freed: removed "
-        f"{removed['staged']:,} unfinished files, {removed['unnamed']:,} that no commit names and "
-        f"{removed['log']:,} of the log"
+        f"{table}: version {collected.version}, {counted(collected.bytes, 'byte')} freed: removed "
+        f"{counted(removed['staged'], 'unfinished file')}, {removed['unnamed']:,} that no commit "
+        f"names and {removed['log']:,} of the log"
     )
     return Outcome(asdict(collected), text)
 
@@ -66,8 +67,9 @@ def forget(
         raise UsageError("forget expects --id ID...", fix="Name what to forget: --id a b.")
     done = forget_ids(table, [*id, *(more or ())], keep_out=keep_out, wait=wait)
     text = (
-        f"{table}: version {done.version}, {done.rows:,} rows and {done.rejects:,} rejects "
-        f"forgotten, {done.kept_out:,} ids kept out of later runs"
+        f"{table}: version {done.version}, {counted(done.rows, 'row')} and "
+        f"{counted(done.rejects, 'reject')} forgotten, {counted(done.kept_out, 'id')} kept out of "
+        "later runs"
     )
     if not keep_out:
         console.say(

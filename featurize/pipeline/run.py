@@ -29,6 +29,7 @@ from featurize.sources import Listing, Source
 from featurize.table import EmbeddingTable
 from featurize.table.writer import Change, TableWriter, write_table
 from featurize.types import Json, Reporter, RunSummary
+from featurize.wording import counted
 
 LISTING = "listing.arrow"
 
@@ -199,7 +200,7 @@ def _note_budget(encoder: Encoder, writer: TableWriter, reporter: Reporter) -> N
 def _check_rejects(rejected: int, limit: int | None, left: str) -> None:
     if limit is not None and rejected > limit:
         raise TooManyRejects(
-            f"{rejected} inputs are rejected, --max-rejects allows {limit}: stopped. {left}",
+            f"{counted(rejected, 'input')} rejected, --max-rejects allows {limit}: stopped. {left}",
             fix="Without --max-rejects, `featurize inspect` on the table lists them with reasons.",
         )
 

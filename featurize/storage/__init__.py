@@ -17,12 +17,13 @@ from featurize.storage.disk import (
     sync_folder,
 )
 from featurize.storage.hashing import canonical_json, pretty_json, sha256_bytes, sha256_file
-from featurize.storage.locking import HOLDER, lock
+from featurize.storage.locking import HOLDER, holder, lock
 
 __all__ = [
     "HOLDER",
     "canonical_json",
     "create",
+    "holder",
     "lock",
     "make_folder",
     "names",

@@ -27,14 +27,27 @@ _RENAME_EXCHANGE = 2  # RENAME_SWAP on macOS
 class _Sink(io.RawIOBase):
     """An open file that is written through this module's `os`."""
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, path: Path) -> None:
         self._handle = handle
+        self._path = path
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: ReadableBuffer) -> int:
-        return os.write(self._handle, data)
+        with naming(self._path):
+            return os.write(self._handle, data)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the system say which file it is about, which it does not for open ones."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager
@@ -55,15 +68,20 @@ def create(path: Path) -> Iterator[IO[bytes]]:
 def _written(path: Path, *, durable: bool) -> Iterator[IO[bytes]]:
     handle = os.open(path, _NEW, 0o666)
     try:
-        with io.BufferedWriter(_Sink(handle), _BUFFER) as file:
+        with io.BufferedWriter(_Sink(handle, path), _BUFFER) as file:
             yield file
         if durable:
-            _sync(handle)
+            _sync(handle, path)
     finally:
         os.close(handle)
 
 
-def _sync(handle: int) -> None:
+def _sync(handle: int, path: Path) -> None:
+    with naming(path):
+        _flush(handle)
+
+
+def _flush(handle: int) -> None:
     if sys.platform == "darwin":
         import fcntl
 
@@ -75,7 +93,7 @@ def _sync(handle: int) -> None:
 def _sync_path(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        _sync(handle)
+        _sync(handle, path)
     finally:
         os.close(handle)
 
@@ -87,7 +105,7 @@ def sync_folder(folder: Path) -> None:
 
 def read(path: Path) -> bytes:
     """Return the content of a file."""
-    with os.fdopen(os.open(path, os.O_RDONLY), "rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY), "rb") as file, naming(path):
         return file.read()
 
 
@@ -158,7 +176,8 @@ def new_folder(final: Path, *, overwrite: bool) -> Iterator[Path]:
     staged = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
     os.mkdir(staged)
     try:
-        yield staged
+        with naming(final):
+            yield staged
         for file in sorted(staged.rglob("*")):
             _sync_path(file)
         sync_folder(staged)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from featurize.errors import TableLocked
-from featurize.storage.disk import make_folder
+from featurize.storage.disk import make_folder, naming
 
 HOLDER = ".writer"
+_UNKNOWN = "another process"
 
 
 @contextlib.contextmanager
@@ -25,7 +26,8 @@ def lock(folder: Path, *, wait: bool) -> Iterator[None]:
         # relative to the locked folder: another one may bear its name by the end
         note = os.open(HOLDER, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666, dir_fd=handle)
         try:
-            os.write(note, f"process {os.getpid()}".encode())
+            with naming(folder / HOLDER):
+                os.write(note, f"process {os.getpid()}".encode())
         finally:
             os.close(note)
         yield
@@ -33,6 +35,30 @@ def lock(folder: Path, *, wait: bool) -> Iterator[None]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(HOLDER, dir_fd=handle)
         os.close(handle)
+
+
+def holder(folder: Path) -> str | None:
+    """Say which process has the lock of a folder; None where none has.
+
+    Only where a process left its name is the lock tried, for an instant, and shared: a kill leaves
+    the name, but frees the lock.
+    """
+    try:
+        import fcntl
+
+        name = (folder / HOLDER).read_text()
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError, UnicodeDecodeError):
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return name or _UNKNOWN
+    except OSError:  # a file system without locks
+        return None
+    finally:
+        os.close(handle)
+    return None
 
 
 def _locked(folder: Path, wait: bool) -> int:
@@ -46,7 +72,8 @@ def _locked(folder: Path, wait: bool) -> int:
         except FileNotFoundError:
             continue  # its last holder removed it meanwhile
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            with naming(folder):
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             with contextlib.suppress(FileNotFoundError):
                 if os.fstat(handle).st_ino == folder.stat().st_ino:
                     return handle
@@ -60,10 +87,10 @@ def _locked(folder: Path, wait: bool) -> int:
 
 def _taken(folder: Path) -> TableLocked:
     try:
-        holder = (folder / HOLDER).read_text()
+        name = (folder / HOLDER).read_text()
     except OSError:
-        holder = "another process"
+        name = ""
     return TableLocked(
-        f"{folder} is being written by {holder}.",
+        f"{folder} is being written by {name or _UNKNOWN}.",
         fix="Wait until it has finished, then run the command again.",
     )

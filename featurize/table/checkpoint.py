@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from featurize.errors import TableError
+from featurize.table.damage import damaged
 from featurize.table.sealed import sealed, unsealed
 from featurize.table.snapshot import Snapshot, parse_parts
 
@@ -45,4 +45,4 @@ def parse_checkpoint(path: Path, data: bytes, version: int) -> Snapshot:
             kept_out=frozenset(body["kept_out"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise TableError(f"{path} is no checkpoint: {error!r}.") from error
+        raise damaged(path, f"a checkpoint of version {version} expected: {error!r}") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from featurize.errors import TableError
 from featurize.storage import names, put_if_absent, read, sha256_bytes, sync_folder
 from featurize.table.checkpoint import checkpoint_of, parse_checkpoint
+from featurize.table.damage import damaged, uncommitted
 from featurize.table.sealed import sealed, unsealed
 from featurize.table.snapshot import EMPTY, Commit, Snapshot
 from featurize.types import Json
@@ -55,10 +56,7 @@ class CommitLog:
         """Read the table's state; raise TableError where there is no table."""
         state = self.snapshot()
         if state.version == 0:
-            raise TableError(
-                f"{self._folder.parent} is no embedding table: it holds no commit.",
-                fix="Make one with `featurize embed SOURCE --out TABLE`.",
-            )
+            raise uncommitted(self._folder.parent)
         return state
 
     def append(self, state: Snapshot, commit: Commit) -> Snapshot:
@@ -101,6 +99,15 @@ class CommitLog:
             *(self._checkpoint_path(v) for v in _numbers(_CHECKPOINT, found) if v < newest),
         ]
 
+    def strangers(self) -> list[Path]:
+        """Return what lies in the log's folder and no log would write."""
+        known = (_ENTRY, _CHECKPOINT, re.compile(r"\..*"))
+        return [
+            self._folder / name
+            for name in names(self._folder)
+            if not any(pattern.fullmatch(name) for pattern in known)
+        ]
+
     def _is_behind(self, version: int) -> bool:
         """Say whether the entry just put is one that a checkpoint stands for.
 
@@ -130,16 +137,16 @@ class CommitLog:
     def _since(self, start: Snapshot) -> Iterator[tuple[Commit, str]]:
         """Read all commits after a checkpoint, checking hashes and succession."""
         tip, versions = start.tip, self.versions()
-        if start.version and sha256_bytes(self._read(start.version)) != tip:
-            raise TableError(
-                f"{self.path_of(start.version)} does not have the hash that the checkpoint states."
-            )
+        if start.version and (found := sha256_bytes(self._read(start.version))) != tip:
+            found = f"{str(tip)[:12]} expected, {found[:12]} found"
+            detail = f"it does not have the hash that the checkpoint states: {found}"
+            raise damaged(self.path_of(start.version), detail)
         # while entries come, a listing may lack one that is there: only its last is taken from it
         for version in range(start.version + 1, max(versions, default=0) + 1):
             path, data = self.path_of(version), self._read(version)
             entry = unsealed(path, data)
             if (entry.get("version"), entry.get("previous")) != (version, tip):
-                raise TableError(f"{path} does not follow the entry before it: the log is broken.")
+                raise damaged(path, _misplaced(entry, version, tip))
             tip = sha256_bytes(data)
             yield _commit_of(path, entry), tip
 
@@ -148,7 +155,7 @@ class CommitLog:
         try:
             return read(path)
         except FileNotFoundError:
-            raise TableError(f"{path} is missing: the log is broken.") from None
+            raise damaged(path, f"version {version} is missing: the log is broken") from None
 
     def _landed(self, version: int, commit: Commit) -> bool:
         """Say whether a commit whose writing failed is there all the same."""
@@ -168,7 +175,14 @@ def _commit_of(path: Path, entry: Json) -> Commit:
     try:
         return Commit.from_json(entry)
     except (KeyError, TypeError, ValueError) as error:
-        raise TableError(f"{path} is no log entry: {error!r}.") from error
+        raise damaged(path, f"damaged: it is no log entry: {error!r}") from error
+
+
+def _misplaced(entry: Json, version: int, previous: str | None) -> str:
+    """Say where in the log an entry belongs, other than where it lies."""
+    expected = f"version {version} after SHA-256 {str(previous)[:12]} expected"
+    found = f"version {entry.get('version')} after {str(entry.get('previous'))[:12]} found"
+    return f"it does not follow the entry before it: {expected}, {found}"
 
 
 def _overtaken(version: int) -> TableError:

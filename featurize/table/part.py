@@ -1,18 +1,22 @@
-"""One Parquet file of a table: written whole, read with its checksums verified."""
+"""One Parquet file of a table: written whole, read whole and only after its hash is checked."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurize.errors import TableError
-from featurize.storage import create, sha256_file
+from featurize.errors import FileError, TableError
+from featurize.storage import create, read, sha256_bytes, sha256_file
+from featurize.table.damage import damaged
 from featurize.table.layout import EMBEDDING
+from featurize.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ROW_GROUP = 8192
 
@@ -49,41 +53,58 @@ def write_part(rows: pa.Table, path: Path) -> Part:
         )
     written = pq.read_metadata(path).num_rows
     if written != rows.num_rows:
-        raise TableError(f"{path.name}: {rows.num_rows} rows were written, {written} are there.")
+        raise TableError(
+            f"{path}: {counted(rows.num_rows, 'row')} written, {written:,} found there.",
+            fix="Check the disk, then run the command again.",
+        )
     return Part(path.name, written, path.stat().st_size, sha256_file(path))
 
 
 def read_part(
     root: Path, part: Part, columns: Sequence[str] | None, batch_size: int
 ) -> Iterator[pa.RecordBatch]:
-    """Read a part batch by batch; raise TableError, naming the file, where it is damaged."""
+    """Read a part batch by batch; raise as `open_part` does."""
+    listed = None if columns is None else list(columns)
+    with open_part(root, part) as file:
+        yield from file.iter_batches(batch_size=batch_size, columns=listed)
+
+
+@contextlib.contextmanager
+def open_part(root: Path, part: Part) -> Iterator[pq.ParquetFile]:
+    """Open a part, held in memory as a whole: nothing of it is parsed before its hash is checked.
+
+    Raises TableError, naming the file, where it is missing or damaged, FileError where the
+    operating system refuses it.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    data = checked_content(root, part)
+    try:
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            yield file
+    except (OSError, ValueError, pa.ArrowException) as error:
+        detail = f"it is as it was written, but pyarrow {pa.__version__} cannot read it: {error}"
+        raise damaged(root / part.file, detail) from error
+
+
+def checked_content(root: Path, part: Part) -> bytes:
+    """Return the bytes of a part after checking size and SHA-256; raise as `open_part` does.
+
+    Page checksums would not do: they cover neither page headers nor the footer.
+    """
     path = root / part.file
     try:
-        if path.stat().st_size != part.bytes:
-            raise TableError(
-                f"{path} has {path.stat().st_size} bytes; the log states {part.bytes}.",
-                fix="Restore the file from a copy, or embed again into a new folder.",
-            )
-        rows = 0
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for batch in file.iter_batches(batch_size=batch_size, columns=_listed(columns)):
-                rows += batch.num_rows
-                yield batch
-        # page checksums cover neither page headers nor the footer: a bit there can end a part early
-        if rows != part.rows:
-            raise TableError(
-                f"{path} gives {rows} rows; the log states {part.rows}.",
-                fix="Restore the file from a copy, or embed again into a new folder.",
-            )
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise TableError(
-            f"{path} cannot be read: {error}",
-            fix="`featurize verify` lists every damaged file of the table.",
-        ) from error
-
-
-def _listed(columns: Sequence[str] | None) -> list[str] | None:
-    return None if columns is None else list(columns)
+        size = path.stat().st_size
+        data = read(path) if size == part.bytes else b""
+    except FileNotFoundError:
+        expected = f"{part.bytes:,} bytes with SHA-256 {part.sha256[:12]} expected"
+        raise damaged(path, f"the file is missing, {expected}") from None
+    except OSError as error:
+        raise FileError.of(error, path) from error
+    if len(data) != part.bytes:
+        raise damaged(path, f"damaged: {part.bytes:,} bytes expected, {size:,} found")
+    if (found := sha256_bytes(data)) != part.sha256:
+        detail = f"damaged: SHA-256 {part.sha256[:12]} expected, {found[:12]} found"
+        raise damaged(path, detail)
+    return data

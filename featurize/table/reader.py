@@ -1,4 +1,4 @@
-"""Reading a table: only what its last commit names, with checksums verified."""
+"""Reading a table: only what its last commit names, each checked against its hash first."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from featurize.bundle import EncoderCard
 from featurize.errors import TableError, UsageError
 from featurize.table.layout import EMBEDDING, Layout, card_of, reject_schema
 from featurize.table.log import CommitLog
-from featurize.table.part import Part, read_part
+from featurize.table.part import Part, open_part, read_part
 from featurize.table.snapshot import Snapshot
 from featurize.types import Json
+from featurize.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,8 +100,8 @@ class EmbeddingTable:
     def __repr__(self) -> str:
         """Say where it lies and what it holds."""
         return (
-            f"EmbeddingTable({str(self.path)!r}, version {self.version}, {len(self):,} rows, "
-            f"{self.card.name}, {self.card.dim} dimensions)"
+            f"EmbeddingTable({str(self.path)!r}, version {self.version}, "
+            f"{counted(len(self), 'row')}, {self.card.name}, {self.card.dim} dimensions)"
         )
 
     def __len__(self) -> int:
@@ -193,15 +194,10 @@ class EmbeddingTable:
             )
 
     def _read_schema(self) -> tuple[pa.Schema, EncoderCard]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        first = self.path / self.parts[0].file
-        try:
-            schema = pq.read_schema(first)
-        except (OSError, pa.ArrowException) as error:
-            raise TableError(f"{first} cannot be read: {error}") from error
-        return schema, card_of(schema, first)
+        first = self.parts[0]
+        with open_part(self.path, first) as file:
+            schema = file.schema_arrow
+        return schema, card_of(schema, self.path / first.file)
 
 
 def vectors_of(batch: pa.RecordBatch) -> NDArray[np.float32]:

@@ -23,7 +23,11 @@ def require_room(root: Path) -> None:
         raise TableError(f"{root} is a file; --out names a folder.")
     nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise TableError(f"{nearest} cannot be written to.", fix="Choose another --out.")
+        raise TableError(
+            f"{nearest} cannot be written to.",
+            fix="Check its permissions and that its disk is not read-only, or choose another "
+            "--out.",
+        )
     if root.is_dir():
         require_own(Layout.of(root))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from featurize.errors import TableError
 from featurize.storage import canonical_json, pretty_json, sha256_bytes
+from featurize.table.damage import damaged
 from featurize.types import Json
 
 FORMAT = 1
@@ -23,17 +24,19 @@ def unsealed(path: Path, data: bytes) -> Json:
     try:
         body: Json = json.loads(data)
         stated, found = body.pop("sha256"), int(body["format"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TableError(f"{path} is no file of a log: {error!r}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        detail = f"damaged: a JSON object with `format` and `sha256` expected, found {error!r}"
+        raise damaged(path, detail) from error
     if found > FORMAT:
         raise TableError(
             f"{path} has log format {found}; this version reads up to {FORMAT}.",
             fix="Upgrade featurize.",
         )
-    if stated != _hash(body):
-        raise TableError(f"{path} is damaged: its content does not give the hash it states.")
+    if stated != (given := _hash(body)):
+        detail = f"damaged: it states SHA-256 {str(stated)[:12]}, its content gives {given[:12]}"
+        raise damaged(path, detail)
     if data != _spelt(body, stated):  # nothing but a hash of the next entry would tell else
-        raise TableError(f"{path} is damaged: it is not spelt as it was written.")
+        raise damaged(path, "damaged: it is not spelt as it was written")
     return body
 
 

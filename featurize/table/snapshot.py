@@ -122,8 +122,13 @@ def parse_parts(described: Iterable[Json]) -> list[Part]:
     return [Part(**{**part, "file": _inside(part["file"])}) for part in described]
 
 
+def is_part(name: str) -> bool:
+    """Say whether a name, relative to the table, is one that a part can have."""
+    return _PART.fullmatch(name) is not None
+
+
 def _inside(file: str) -> str:
     """Return the name of a part; raise ValueError for one that could lie outside the table."""
-    if not _PART.fullmatch(file):
+    if not is_part(file):
         raise ValueError(f"{file!r} is no name of a part")
     return file

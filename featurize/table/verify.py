@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featurize.errors import TableError
-from featurize.storage import sha256_file
+from featurize.errors import FileError, TableError
+from featurize.table.damage import MEND, uncommitted
 from featurize.table.layout import Layout, reject_schema
+from featurize.table.leftovers import unnamed
 from featurize.table.log import CommitLog
-from featurize.table.part import Part, read_part
+from featurize.table.part import Part, checked_content, read_part
 from featurize.table.reader import BATCH, EmbeddingTable, vectors_of
 from featurize.table.snapshot import Snapshot
-from featurize.types import Problem, RejectReason
+from featurize.types import Problem, RejectReason, Verdict
+from featurize.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,32 +30,43 @@ def verify_table(root: Path) -> list[Problem]:
 
     Returns what is wrong, nothing for a sound table.
     """
+    log = CommitLog(Layout.of(root).log)
     try:
-        snapshot = CommitLog(Layout.of(root).log).snapshot()
+        while True:
+            snapshot = log.snapshot()
+            problems = _problems(root, snapshot)
+            if not problems or log.snapshot().tip == snapshot.tip:
+                return problems  # else its files went because a newer version has others
     except TableError as error:
-        return [Problem("_log", error.message)]
+        return [Problem("_log", error.message.removesuffix("."), error.fix)]
+
+
+def _problems(root: Path, snapshot: Snapshot) -> list[Problem]:
+    if snapshot.version == 0:
+        error = uncommitted(root)
+        return [Problem("_log", error.message.removesuffix("."), error.fix, Verdict.UNCOMMITTED)]
     problems = [*_files(root, snapshot), *_strangers(root, snapshot)]
     return problems or list(_content(root, snapshot))
 
 
 def _files(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
     for part in snapshot.parts.values():
-        path = root / part.file
-        if not path.is_file():
-            yield Problem(part.file, "the file is missing")
-        elif path.stat().st_size != part.bytes:
-            yield Problem(part.file, f"{part.bytes} bytes expected, {path.stat().st_size} found")
-        elif sha256_file(path) != part.sha256:
-            yield Problem(part.file, "the content does not give the SHA-256 the log states")
+        try:
+            checked_content(root, part)
+        except (TableError, FileError) as error:
+            detail = error.message.removeprefix(f"{root / part.file}: ").removesuffix(".")
+            unread = isinstance(error, FileError)
+            verdict = Verdict.UNREADABLE if unread else Verdict.BROKEN
+            yield Problem(part.file, detail, error.fix, verdict)
 
 
 def _strangers(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
-    layout = Layout.of(root)
-    for folder in (layout.data, layout.rejects):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            name = f"{folder.name}/{path.name}"
-            if name not in snapshot.parts:
-                yield Problem(name, "no commit names this file")
+    fix = (
+        f"A run that was stopped left such a file, or somebody put it there: `featurize gc {root}` "
+        "removes what no commit names."
+    )
+    for name in unnamed(root, snapshot):
+        yield Problem(name, "no commit names this file", fix)
 
 
 def _content(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
@@ -65,12 +78,13 @@ def _content(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
         for part in snapshot.rejects():
             yield from _reject_part(root, part)
     except TableError as error:
-        yield Problem(str(root), error.message)
+        yield Problem(str(root), error.message, error.fix)
         return
     rejected = sum(part.rows for part in snapshot.rejects())
     if snapshot.counts["inputs"] != len(table) + rejected:
-        found = f"{len(table)} rows and {rejected} rejects"
-        yield Problem("_log", f"{snapshot.counts['inputs']} inputs were counted, {found} are there")
+        found = f"{counted(len(table), 'row')} and {counted(rejected, 'reject')}"
+        inputs = counted(snapshot.counts["inputs"], "input")
+        yield Problem("_log", f"{inputs} expected, {found} found", MEND)
 
 
 def _part(table: EmbeddingTable, part: Part, seen: set[str]) -> Iterator[Problem]:
@@ -82,7 +96,7 @@ def _part(table: EmbeddingTable, part: Part, seen: set[str]) -> Iterator[Problem
             return
         yield from _batch(table, part, batch, seen)
     if rows != part.rows:
-        yield Problem(part.file, f"{part.rows} rows expected, {rows} found")
+        yield Problem(part.file, f"{counted(part.rows, 'row')} expected, {rows:,} found")
 
 
 def _batch(
@@ -113,4 +127,4 @@ def _reject_part(root: Path, part: Part) -> Iterator[Problem]:
             if reason not in known:
                 yield Problem(part.file, f"unknown reason {reason!r}")
     if rows != part.rows:
-        yield Problem(part.file, f"{part.rows} rejects expected, {rows} found")
+        yield Problem(part.file, f"{counted(part.rows, 'reject')} expected, {rows:,} found")

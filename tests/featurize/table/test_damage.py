@@ -74,7 +74,7 @@ def read(path, sound):
     except FeaturizeError:
         return "refused"
     except Exception as error:  # noqa: BLE001 - what a damaged file makes a library raise
-        return f"foreign {type(error).__name__}"
+        return f"foreign: {type(error).__name__}"
 
 
 def verified(root, path):
@@ -105,7 +105,10 @@ def difference(left, right):
 
 @pytest.mark.parametrize("count", [SUITE, pytest.param(LONG, marks=pytest.mark.torture)])
 def test_damage_anywhere_is_found_and_never_read_as_truth(table, count):
-    """Verify names every damaged file; reading refuses it or gives what was there."""
+    """Verify names every damaged file; reading refuses it by an error of ours.
+
+    Harmless is only what reading does not need: the log entries that a checkpoint stands for.
+    """
     chance, outcomes, sound = random.Random(0), Counter(), contents(table)
     files = {folder: sorted((table / folder).iterdir()) for folder in FOLDERS}
     for _ in range(count):
@@ -120,7 +123,7 @@ def test_damage_anywhere_is_found_and_never_read_as_truth(table, count):
         path.write_bytes(whole)
     LOG.info("%d flips and cuts: %s", count, dict(sorted(outcomes.items())))
     assert outcomes["verify found"] == count
-    assert outcomes["read silently different"] == 0
+    assert outcomes["read refused"] + outcomes["read harmless"] == count
     assert contents(table) == sound
 
 
@@ -136,7 +139,7 @@ def test_a_lost_last_byte_is_found(table, folder):
 
 @pytest.mark.parametrize("folder", ["data", "_rejects"])
 def test_a_part_that_seems_to_end_early_is_refused(table, folder):
-    """A bit in a page header, which no checksum covers, can make pyarrow stop without an error."""
+    """A bit in a page header, under no page checksum, can make pyarrow stop without an error."""
     path = sorted((table / folder).iterdir())[0]
     whole = path.read_bytes()
     flipped = bytearray(whole)
@@ -147,7 +150,6 @@ def test_a_part_that_seems_to_end_early_is_refused(table, folder):
     path.write_bytes(whole)
 
 
-@pytest.mark.xfail(strict=True, reason="the schema of a part is compared by pyarrow alone")
 @pytest.mark.parametrize("folder", ["data", "_rejects"])
 def test_a_renamed_column_is_an_error_of_ours(table, folder):
     """A bit in a column's name, in the footer, is reported with the file."""

@@ -244,7 +244,7 @@ def test_damage_is_not_taken_for_a_new_version(table):
     forget(table, ["row-3x"])
     for path in (table / "data").iterdir():
         path.unlink()
-    with pytest.raises(TableError, match="cannot be read"):
+    with pytest.raises(TableError, match="the file is missing"):
         opened.to_numpy()
 
 
