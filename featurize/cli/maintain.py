@@ -11,10 +11,12 @@ import typer
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
 from featurize.errors import UsageError
+from featurize.wording import count_of
 
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
 WaitFlag = Annotated[
-    bool, typer.Option("--wait", help="Wait while another process writes to the table.")
+    bool,
+    typer.Option("--wait", help="Wait while another process writes to the table, not fail."),
 ]
 
 
@@ -24,19 +26,19 @@ def register(app: typer.Typer) -> None:
     command(app, "forget", forget)
 
 
-def gc(_console: Console, table: TableArgument, wait: WaitFlag = False) -> Outcome:
+def gc(console: Console, table: TableArgument, wait: WaitFlag = False) -> Outcome:
     """Remove what a table no longer needs: unfinished files and old log entries.
 
     Rows, version and counts stay as they are.
     """
     from featurize.table.garbage import collect_garbage
 
-    collected = collect_garbage(table, wait=wait)
+    collected = collect_garbage(table, wait=wait, say=console.say)
     removed = collected.removed
     text = (
-        f"{table}: version {collected.version}, {collected.bytes:,} bytes freed: removed "
-        f"{removed['staged']:,} unfinished files, {removed['unnamed']:,} that no commit names and "
-        f"{removed['log']:,} of the log"
+        f"{table}: version {collected.version}, {count_of(collected.bytes, 'byte')} freed: removed "
+        f"{count_of(removed['staged'], 'unfinished file')}, {removed['unnamed']:,} that no commit "
+        f"names and {removed['log']:,} of the log"
     )
     return Outcome(asdict(collected), text)
 
@@ -46,31 +48,44 @@ def forget(
     table: TableArgument,
     id: Annotated[
         list[str] | None,
-        typer.Option("--id", help="What to forget; several as --id A B.", metavar="ID..."),
+        typer.Option(
+            "--id",
+            help="The ids to forget, as in the column id; several as --id A B.",
+            metavar="ID...",
+        ),
     ] = None,
     more: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="ID")] = None,
     keep_out: Annotated[
-        bool, typer.Option("--keep-out", help="Leave these ids out of all later runs.")
+        bool,
+        typer.Option("--keep-out", help="Leave these ids out of all later runs of embed, too."),
     ] = False,
     wait: WaitFlag = False,
 ) -> Outcome:
-    """Remove rows and rejects so that no file of the table still holds them.
+    """Remove the rows and rejects of some ids, so that no file of the table still holds them.
 
-    The source stays as it is: without --keep-out the next run brings back what it holds.
+    Example: featurize forget runs/tickets --id m001 m002
 
-    Indexes made before are refused from then on.
+    The source is not touched: the next run adds again what it still holds.
+
+    With --keep-out it does not: the table keeps a salted hash of each id.
+
+    Search indexes made before are refused from then on: make them anew.
     """
     from featurize.table.forget import forget as forget_ids
 
     if not id:
-        raise UsageError("forget expects --id ID...", fix="Name what to forget: --id a b.")
-    done = forget_ids(table, [*id, *(more or ())], keep_out=keep_out, wait=wait)
+        raise UsageError(
+            "forget expects the ids to forget, got none.",
+            fix=f"Name them: featurize forget {table} --id ID1 ID2. See `featurize forget --help`.",
+        )
+    done = forget_ids(table, [*id, *(more or ())], keep_out=keep_out, wait=wait, say=console.say)
     text = (
-        f"{table}: version {done.version}, {done.rows:,} rows and {done.rejects:,} rejects "
-        f"forgotten, {done.kept_out:,} ids kept out of later runs"
+        f"{table}: version {done.version}, {count_of(done.rows, 'row')} and "
+        f"{count_of(done.rejects, 'reject')} forgotten, {count_of(done.kept_out, 'id')} kept out "
+        "of later runs"
     )
     if not keep_out:
         console.say(
-            "The next run of embed adds them again if its source holds them: see --keep-out."
+            "The next run of embed adds again what its source holds of them; not with --keep-out."
         )
     return Outcome(asdict(done), text)

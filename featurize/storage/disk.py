@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,12 @@ def _sync_path(path: Path) -> None:
         _sync(handle)
     finally:
         os.close(handle)
+
+
+def try_writing(folder: Path) -> None:
+    """Raise OSError where no file can be made in a folder; leaves none there."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from featurize.cli.console import Console, Outcome, printable
+from featurize.cli.console import Console, Outcome
+from featurize.cli.output import printable
 from featurize.errors import Interrupted
 from featurize.types import Progress
 

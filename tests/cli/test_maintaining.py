@@ -77,7 +77,7 @@ def test_kept_out_ids_are_told_of(command, told, source, table):
     _, data, _ = command("inspect", table, "--json")
     assert (data["forgotten_at"], data["kept_out"]) == (3, 2)
     code, out, _ = told("forget", table, "--id", "b")
-    assert (code, "1 rows and 0 rejects" in out) == (0, True)
+    assert (code, "1 row and 0 rejects forgotten" in out) == (0, True)
 
 
 def test_unknown_ids_exit_1_and_none_at_all_2(command, table):

@@ -195,7 +195,7 @@ def test_more_rejects_than_allowed_stop_the_run(texts, tiny_text, tmp_path):
         encoder.processor.chunk_bytes = 20
 
     (texts / "0b.txt").write_text(" ")
-    with pytest.raises(TooManyRejects, match="1 inputs are rejected, --max-rejects allows 0"):
+    with pytest.raises(TooManyRejects, match="1 reject among 6 inputs, --max-rejects allows 0"):
         embed(Job(texts, out=tmp_path / "table", max_rejects=0), tiny_text, small_chunks)
     table = EmbeddingTable.open(tmp_path / "table")
     assert 0 < len(table) < 5
