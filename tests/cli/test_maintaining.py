@@ -99,6 +99,7 @@ def test_a_table_that_is_being_written_is_locked(command, table, words):
         code, data, _ = command(name, table, *options, "--json")
         assert (code, data["error"]["kind"]) == (1, "locked")
         assert "process" in data["error"]["message"]
+        assert "--wait" in data["error"]["fix"]
     held, done = threading.Event(), threading.Event()
 
     def hold():
@@ -126,3 +127,12 @@ def test_what_is_no_table_is_refused(command, tmp_path, words):
         code, data, _ = command(words[0], path, *words[1:], "--json")
         assert (code, data["error"]["kind"]) == (1, "table")
     assert [path.name for path in tmp_path.rglob("*")] == ["else", "file"]
+
+
+def test_help_shows_how_to_forget(told):
+    """With an example, what stays, and what --keep-out is for."""
+    code, out, _ = told("forget", "--help")
+    assert code == 0
+    assert "featurize forget runs/tickets --id m001 m002" in out
+    assert "The source is not touched: the next run adds again what it still holds." in out
+    assert "With --keep-out it does not" in out
