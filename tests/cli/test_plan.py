@@ -1,8 +1,12 @@
 """`embed --plan`: what a run would do, as the run then does it, and nothing written."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
+
+from featurize.bundle import Bundle, write_card
 
 COUNTS = ("new", "changed", "updated", "unchanged", "deleted", "rejected")
 
@@ -88,6 +92,16 @@ def test_a_plan_says_that_the_run_would_be_stopped(plan, told, source, table, tm
     assert code == 0
     assert "8 deleted" in out
     assert "would be stopped: 8 of 9 rows" in out
+
+
+def test_another_encoder_is_foreseen(plan, source, table, tiny_text, tmp_path):
+    """Its vectors would never meet those of the table, so nothing is compared."""
+    shutil.copytree(tiny_text, tmp_path / "other")
+    bundle = Bundle.open(tmp_path / "other")
+    space = replace(bundle.card.space, weights="x")
+    write_card(tmp_path / "other", replace(bundle.card, space=space), {"parity": {}})
+    data = plan(source, table, "--encoder", tmp_path / "other")
+    assert (data["refusal"]["kind"], data["unchanged"]) == ("mismatch", None)
 
 
 def test_lost_labels_and_columns_are_said_by_plan_and_run(plan, command, source, table):
