@@ -13,7 +13,7 @@ from featurize.types import Modality
 
 
 class RuntimeName(StrEnum):
-    """Execute the encoder with this library."""
+    """What executes the graph."""
 
     AUTO = "auto"
     ONNXRUNTIME = "onnxruntime"
@@ -83,8 +83,8 @@ class Job:
     )
     encoder: str | None = option(
         None,
-        "minilm, efficientnet-lite0, a bundle, or a sentence-transformers folder or id; left out, "
-        "the table's own, else one for texts or images.",
+        "Encode with minilm, efficientnet-lite0, a bundle, or a sentence-transformers folder or "
+        "id, instead of the table's own encoder or the default.",
         metavar="NAME",
     )
     modality: Modality | str | None = option(
@@ -119,9 +119,9 @@ class Job:
     delimiter: str | None = option(
         None, "Delimiter of a CSV or TSV file, where it is not a comma or a tab."
     )
-    device: str = option("auto", "Encode on auto, cpu, cuda or cuda:N.")
+    device: str = option("auto", "Compute on this device: auto, cpu, cuda or cuda:N.")
     runtime: RuntimeName | str = option(
-        RuntimeName.AUTO, "What executes the graph.", choices=RuntimeName
+        RuntimeName.AUTO, "Execute the encoder with this library.", choices=RuntimeName
     )
     precision: Precision | str = option(
         Precision.AUTO,
@@ -142,9 +142,11 @@ class Job:
         False, "Try again contents that were rejected before and have not changed."
     )
     trust_mtime: bool = option(
-        False, "Take files as unchanged, unread, whose times say so since the last finished run."
+        False, "Do not read files whose times say that they are as the last finished run saw them."
     )
-    wait: bool = option(False, "Wait while another process writes to the table, not fail.")
+    wait: bool = option(
+        False, "Wait while another process writes to the table, instead of failing."
+    )
     stuck_after: float = option(
         45.0,
         "Stop when a worker is silent for so long; give more where disks are slow.",

@@ -16,7 +16,9 @@ from featurize.wording import count_of
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
 WaitFlag = Annotated[
     bool,
-    typer.Option("--wait", help="Wait while another process writes to the table, not fail."),
+    typer.Option(
+        "--wait", help="Wait while another process writes to the table, instead of failing."
+    ),
 ]
 
 

@@ -163,12 +163,12 @@ def test_wrong_usage_points_to_the_help_of_the_command(told, folder, words):
 
 
 def test_every_option_has_a_sentence():
-    """It begins with a capital letter or a value, ends with a full stop, and is one."""
+    """It begins with a capital letter, ends with a full stop, and is one."""
     for option in fields(Job):
         said = option.metadata["help"]
         assert said.endswith(".")
         assert ". " not in said
-        assert said[0].isupper() or option.name == "encoder"
+        assert said[0].isupper()
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is no /proc")
