@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from featurize.config import Job, Overflow, Precision, RuntimeName, check_device, choose
-from featurize.errors import UsageError
+from featurize.errors import NoInput, UsageError
 from featurize.types import Json, Modality, Reporter, RunSummary, Silent
+from featurize.wording import counted
 
 if TYPE_CHECKING:
+    from featurize.bundle import Bundle
     from featurize.encoder import Encoder
     from featurize.sources import Source
     from featurize.table import EmbeddingTable
@@ -32,33 +34,66 @@ def run(
     The work on inputs is done inside `guard`, what comes before, such as an export, is not.
     """
     from featurize.catalog import BUILT_IN, resolve
-    from featurize.encoder import Encoder
     from featurize.pipeline import embed_source
+    from featurize.table.room import require_writable
 
     reporter = reporter or Silent()
     job = _as_before(job)
-    source, name = _prepare(job)
-    bundle = resolve(name, say=reporter.say)
+    with _never_emptied(job):
+        source, name = _prepare(job)
+        require_writable(Path(job.out))
+        bundle = resolve(name, say=reporter.say)
+        encoder = _opened(bundle, name, job, source)
+        recorded = name if name in BUILT_IN else str(bundle.path.resolve())
+        with guard or nullcontext():
+            return embed_source(job, source, encoder, bundle=recorded, reporter=reporter)
+
+
+def plan(job: Job, reporter: Reporter | None = None) -> Json:
+    """Say what `run` would do, and write nothing."""
+    from featurize.catalog import at_hand
+    from featurize.pipeline import plan_source
+
+    job = _as_before(job)
+    with _never_emptied(job):
+        source, name = _prepare(job)
+        bundle = at_hand(name)
+        encoder = None if bundle is None else _opened(bundle, name, job, source)
+        return plan_source(job, source, name, encoder, reporter or Silent())
+
+
+def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
+    """Return the encoder of a job; raise UsageError where it takes another kind of input."""
+    from featurize.encoder import Encoder
+
     _require_modality(name, bundle.card.modality, source.modality)
-    encoder = Encoder.open(
+    return Encoder.open(
         bundle,
         device=job.device,
         runtime=job.runtime,
         precision=job.precision,
         overflow=Overflow(job.overflow),
     )
-    recorded = name if name in BUILT_IN else str(bundle.path.resolve())
-    with guard or nullcontext():
-        return embed_source(job, source, encoder, bundle=recorded, reporter=reporter)
 
 
-def plan(job: Job, reporter: Reporter | None = None) -> Json:
-    """Say what `run` would do, and write nothing."""
-    from featurize.pipeline import plan_source
+@contextmanager
+def _never_emptied(job: Job) -> Iterator[None]:
+    """Say what becomes of a table whose source holds no input any more: nothing."""
+    from featurize.table.layout import Layout
+    from featurize.table.log import CommitLog
 
-    job = _as_before(job)
-    source, name = _prepare(job)
-    return plan_source(job, source, name, reporter or Silent())
+    try:
+        yield
+    except NoInput as error:
+        rows = sum(part.rows for part in CommitLog(Layout.of(Path(job.out)).log).snapshot().data())
+        if not rows:
+            raise
+        raise NoInput(
+            f"{error.message} {job.out} keeps its {counted(rows, 'row')}.",
+            fix=f"Mend the source. A table is never emptied for want of input, not even with "
+            f"--allow-delete: to be rid of it, remove the folder {job.out}, or some of its rows "
+            "with `featurize forget`.",
+        ) from error
 
 
 def _as_before(job: Job) -> Job:

@@ -26,14 +26,22 @@ def resolve(name: str, *, say: Callable[[str], None] = ignore) -> Bundle:
     torch or a network. A folder whose files have changed since counts as another model. Raises
     UsageError for a name that means nothing, BundleError for a damaged bundle.
     """
+    bundle = at_hand(name)
+    if bundle is not None:
+        return bundle
+    origin = locate(name)
+    folder = _bundles() / origin.slug
+    _export_once(origin, name, folder, say)
+    return _open_cached(folder)
+
+
+def at_hand(name: str) -> Bundle | None:
+    """Return the bundle that `resolve` gives, or None where it would have to export it first."""
     path = Path(name).expanduser()
     if name not in BUILT_IN and (path / CARD).is_file():
         return Bundle.open(path)
-    origin = locate(name)
-    folder = _bundles() / origin.slug
-    if not folder.exists():
-        _export_once(origin, name, folder, say)
-    return _open_cached(folder)
+    folder = _bundles() / locate(name).slug
+    return _open_cached(folder) if folder.exists() else None
 
 
 def find(name: str) -> Bundle | None:

@@ -78,54 +78,87 @@ class Job:
             "(tar, zip)."
         },
     )
-    out: str | Path = field(metadata={"help": "The folder of the embedding table."})
+    out: str | Path = field(
+        metadata={"help": "The folder of the embedding table, made or brought up to date."}
+    )
     encoder: str | None = option(
         None,
-        "Encoder: minilm, efficientnet-lite0, a bundle, a sentence-transformers folder or id.",
+        "Encode with minilm, efficientnet-lite0, a bundle, or a sentence-transformers folder or "
+        "id, instead of the table's own encoder or the default.",
         metavar="NAME",
     )
     modality: Modality | str | None = option(
-        None, "What to embed where the source holds both kinds.", choices=Modality
+        None, "Embed the texts or the images of a source that holds both.", choices=Modality
     )
-    text_column: str | None = option(None, "Column with the text.", metavar="C")
-    image_column: str | None = option(None, "Column with image paths or bytes.", metavar="C")
+    text_column: str | None = option(
+        None, "Column with the text, where it is not named text.", metavar="C"
+    )
+    image_column: str | None = option(
+        None, "Column with image paths or bytes, where it is not named image.", metavar="C"
+    )
     image_root: str | Path | None = option(
-        None, "Folder image paths are resolved against, instead of the table file's.", metavar="DIR"
+        None, "Resolve image paths against this folder, not that of the table file.", metavar="DIR"
     )
-    id_column: str | None = option(None, "Column with a unique id per row.", metavar="C")
-    label_column: str | None = option(None, "Column with the label.", metavar="C")
+    id_column: str | None = option(
+        None, "Column with a unique id for each row, where it is not named id.", metavar="C"
+    )
+    label_column: str | None = option(
+        None, "Column with the label, where it is not named label.", metavar="C"
+    )
     label_from: LabelFrom | str | None = option(
-        None, "Take the label from this folder of a file's path.", choices=LabelFrom
+        None,
+        "Label files by the folder they lie in, or by the top folder of their path.",
+        choices=LabelFrom,
     )
-    rename: tuple[str, ...] = option((), "Give a column another name.", metavar="OLD=NEW")
-    encoding: str = option("utf-8", "Encoding of a CSV or TSV file.")
+    rename: tuple[str, ...] = option(
+        (),
+        "Give a column of the source another name in the table; may be repeated.",
+        metavar="OLD=NEW",
+    )
+    encoding: str = option("utf-8", "Character encoding of a CSV or TSV file.")
     delimiter: str | None = option(
-        None, "Delimiter of a CSV file, by default a comma, or a tab for TSV."
+        None, "Delimiter of a CSV or TSV file, where it is not a comma or a tab."
     )
-    device: str = option("auto", "auto, cpu, cuda or cuda:N.")
+    device: str = option("auto", "Compute on this device: auto, cpu, cuda or cuda:N.")
     runtime: RuntimeName | str = option(
-        RuntimeName.AUTO, "What executes the graph.", choices=RuntimeName
+        RuntimeName.AUTO, "Execute the encoder with this library.", choices=RuntimeName
     )
     precision: Precision | str = option(
-        Precision.AUTO, "Number format of the computation.", choices=Precision
+        Precision.AUTO,
+        "Compute in this number format; stored vectors are float32.",
+        choices=Precision,
     )
     overflow: Overflow | str = option(
-        Overflow.TRUNCATE, "What becomes of a text that is too long.", choices=Overflow
+        Overflow.TRUNCATE,
+        "Cut a text that is longer than the encoder reads, or reject it.",
+        choices=Overflow,
     )
     max_rejects: str | int | None = option(
-        None, "Accept up to N rejects, or P% of the inputs; more stop the run.", metavar="N|P%"
+        None,
+        "Exit 0 while the table holds at most N rejects, or P% of its inputs; stop with 1 above.",
+        metavar="N|P%",
     )
-    retry_rejects: bool = option(False, "Try rejected contents again.")
+    retry_rejects: bool = option(
+        False, "Try again contents that were rejected before and have not changed."
+    )
     trust_mtime: bool = option(
-        False, "Do not read files that, by their times, did not change since the last run."
+        False, "Do not read files whose times say that they are as the last finished run saw them."
     )
-    wait: bool = option(False, "Wait while another process writes to the table.")
+    wait: bool = option(
+        False, "Wait while another process writes to the table, instead of failing."
+    )
     stuck_after: float = option(
-        45.0, "Stop when a worker is silent for this long: more for slow disks.", metavar="SECONDS"
+        45.0,
+        "Stop when a worker is silent for so long; give more where disks are slow.",
+        metavar="SECONDS",
     )
-    append: bool = option(False, "Add to a table, also from another source, without deleting.")
-    allow_delete: bool = option(False, "Allow a run to delete more than 20 % of the rows.")
-    no_text: bool = option(False, "Leave the text column out of the table.")
+    append: bool = option(
+        False, "Add and update inputs of this or another source, and delete nothing."
+    )
+    allow_delete: bool = option(
+        False, "Let the run delete more than 20 % of the rows, whose inputs are gone."
+    )
+    no_text: bool = option(False, "Leave the texts themselves out of the table.")
 
     def __post_init__(self) -> None:
         """Turn strings into choices and refuse what cannot be meant."""

@@ -3,6 +3,7 @@
 FeaturizeError                 exit 1
 ├── UsageError                 exit 2: the command or call contradicts itself or its input
 ├── SourceError                the raw data as a whole cannot be used
+│   └── NoInput                it holds nothing to embed
 ├── BundleError                an encoder bundle is damaged, foreign or incomplete
 ├── ExportError                a model cannot be exported, or its export is not faithful
 ├── RuntimeUnavailable         a device, runtime or precision that was asked for is not there
@@ -25,6 +26,7 @@ Interrupted, exit 128 + signal, is no Exception, so that nothing on its way take
 
 import errno
 import os
+import signal
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -71,6 +73,10 @@ class SourceError(FeaturizeError):
     """The raw data as a whole cannot be read."""
 
     kind = "source"
+
+
+class NoInput(SourceError):
+    """The raw data hold nothing to embed."""
 
 
 class BundleError(FeaturizeError):
@@ -177,7 +183,7 @@ class Interrupted(BaseException):
     """The command was stopped by SIGINT or SIGTERM."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(f"stopped by signal {signum}")
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.exit_code = 128 + signum
 
 

@@ -119,8 +119,9 @@ class RunSummary:
 
     `inputs` counts distinct inputs, `rows = embedded + updated + unchanged` the rows of the table,
     `encoded` the contents that were sent to the model. `inputs = rows + rejected`. Beside them,
-    `kept_out` counts what the source holds under ids that were forgotten for good. `stages` are
-    busy seconds, summed over threads; `bottleneck` is the stage that held up the run longest.
+    `kept_out` counts what the source holds under ids that were forgotten for good, `commits` what
+    the run committed: 0 where nothing had changed. `stages` are busy seconds, summed over threads;
+    `bottleneck` is the stage that held up the run longest.
     """
 
     table: str
@@ -145,6 +146,7 @@ class RunSummary:
     precision: str = ""
     notes: tuple[str, ...] = ()
     kept_out: int = 0
+    commits: int = 0
     stages: dict[str, float] = field(default_factory=dict)
     bottleneck: str = ""
 

@@ -12,12 +12,23 @@ import typer
 
 from featurize.cli.console import Console, Outcome
 from featurize.config import Job
+from featurize.errors import UsageError
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-QuietFlag = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print errors, and what search finds.")
+JsonFlag = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result, or the error, as one JSON object on stdout."),
 ]
-VerboseFlag = Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")]
+QuietFlag = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print only errors, why the exit code is not 0, and what search finds.",
+    ),
+]
+VerboseFlag = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors too.")
+]
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _COMMON = {"json": JsonFlag, "quiet": QuietFlag, "verbose": VerboseFlag}
 
@@ -42,7 +53,14 @@ def command(app: typer.Typer, name: str, work: Callable[..., Outcome]) -> None:
                 given[job] = Job(**options)
             return work(console, **given)
 
-        return console.answer(outcome)
+        def advised() -> Outcome:
+            try:
+                return outcome()
+            except UsageError as error:
+                error.fix = error.fix or f"See `featurize {name} --help`."
+                raise
+
+        return console.answer(advised)
 
     parameters = [
         *(p.replace(annotation=hints[p.name], kind=_KEYWORD) for p in own if p.name != job),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
-import math
 import sys
 import time
 import traceback
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from featurize.cli.output import print_json, print_text, printable
 from featurize.errors import FeaturizeError, FileError, Interrupted
 from featurize.interruption import shielded
 from featurize.types import Json, Progress
@@ -24,21 +21,21 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 1
 _SECONDS_BETWEEN_LINES = 2.0
-_STEERING = {"Cc", "Cs", "Zl", "Zp"}
-_BIDIRECTIONAL = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a command found: `data` for `--json`, `text` for people, and its exit code.
 
-    An `essential` text is the command's very purpose, which `--quiet` does not silence.
+    An `essential` text is the command's very purpose, which `--quiet` does not silence; `why` is
+    the line it leaves where the exit code is not 0.
     """
 
     data: Json
     text: RenderableType
     code: int = 0
     essential: bool = False
+    why: str = ""
 
 
 class Console:
@@ -83,7 +80,8 @@ class Console:
         """Say that a signal stopped the command, if nothing else was said; return its exit code."""
         with contextlib.suppress(Interrupted):
             if not self._answered:
-                self._report("interrupted", f"{stop}", "", stop.exit_code)
+                fix = "What was committed stays; run the same command again to go on."
+                self._report("interrupted", f"{stop}", fix, stop.exit_code)
         return stop.exit_code
 
     def _finish(self, outcome: Outcome) -> int:
@@ -91,7 +89,9 @@ class Console:
         if self._json:
             self._answer(outcome.data)
         elif outcome.essential or not self._quiet:
-            _print(outcome.text)
+            print_text(outcome.text)
+        elif outcome.code and outcome.why:
+            self._write(printable(outcome.why))
         return outcome.code
 
     def _crash(self, error: BaseException) -> int:
@@ -103,8 +103,9 @@ class Console:
 
     def _report(self, kind: str, message: str, fix: str, code: int) -> int:
         self._stop()
-        if self._json:
-            self._answer({"error": {"kind": kind, "message": message, "fix": fix}})
+        if self._json and not self._answered:
+            with contextlib.suppress(OSError, FileError):  # then stderr has to do
+                self._answer({"error": {"kind": kind, "message": message, "fix": fix}})
         self._write(printable("\n".join(filter(None, [f"error: {message}", fix])), keep_lines=True))
         return code
 
@@ -112,8 +113,7 @@ class Console:
         """Print the one JSON object."""
         with shielded():
             self._answered = True
-            text = json.dumps(_plain(data), indent=2, ensure_ascii=False, default=_as_text)
-            _write_out(text, "utf-8")
+            print_json(data)
 
     def say(self, text: str) -> None:
         """Write one sentence to stderr."""
@@ -186,48 +186,3 @@ def _line(progress: Progress, seconds: float) -> str:
         f"{progress.stage}: {progress.done:,}/{progress.total:,} ({share:.0%}), "
         f"{rate:,.0f}/s, {left:,.0f} s left"
     )
-
-
-def printable(text: str, *, keep_lines: bool = False) -> str:
-    """Return a text from the data without characters that steer a terminal.
-
-    Control characters and bidirectional overrides appear as their escapes; line breaks and tabs
-    stay where `keep_lines`.
-    """
-    kept = "\n\t" if keep_lines else ""
-
-    def shown(char: str) -> str:
-        steers = char in _BIDIRECTIONAL or unicodedata.category(char) in _STEERING
-        return char if char in kept or not steers else char.encode("unicode_escape").decode()
-
-    return text if text.isprintable() else "".join(shown(char) for char in text)
-
-
-def _print(shown: RenderableType) -> None:
-    """Print a text as it is, without loading what lays out tables."""
-    if isinstance(shown, str):
-        _write_out(printable(shown, keep_lines=True), sys.stdout.encoding)
-        return
-    from rich.console import Console as Terminal
-
-    Terminal().print(shown, markup=False, highlight=False)
-
-
-def _write_out(text: str, encoding: str) -> None:
-    """Write lines to stdout; what its encoding cannot spell becomes an escape."""
-    sys.stdout.buffer.write(f"{text}\n".encode(encoding, "backslashreplace"))
-    sys.stdout.buffer.flush()
-
-
-def _plain(value: Any) -> Any:
-    """Return a value without the numbers that JSON has no spelling for; they become null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _as_text(value: Any) -> str:
-    """Spell a value that JSON has no type for; bytes as base64."""
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

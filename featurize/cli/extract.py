@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from featurize.wording import counted
 
 EXIT_REJECTS = 3
 _ROWS_WITH_A_RATE = 100
+_PLANNED = ("new", "changed", "updated", "unchanged", "deleted")
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +30,10 @@ def embed(
     console: Console,
     job: Job,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would be done, and write nothing.")
+        bool,
+        typer.Option(
+            "--plan", help="Read and compare, say what a run would do, and write nothing."
+        ),
     ] = False,
 ) -> Outcome:
     """Embed a folder or table of raw text or images into an embedding table.
@@ -46,7 +51,8 @@ def embed(
         return Outcome(planned, _plan_text(planned))
     summary = api.run(job, console, heartbeat(job.stuck_after))
     code = EXIT_REJECTS if summary.rejected and job.max_rejects is None else 0
-    return Outcome(api.summary_json(summary), _summary_text(summary), code)
+    rejects = f"{_rejects(summary)}: `featurize inspect {summary.table}` lists them"
+    return Outcome(api.summary_json(summary), _summary_text(summary, job), code, why=rejects)
 
 
 def export(
@@ -80,30 +86,43 @@ def export(
     return Outcome(data, text)
 
 
-def _summary_text(summary: RunSummary) -> str:
-    lines = [
-        f"{summary.table}: version {summary.version}, {counted(summary.rows, 'row')} of "
-        f"{counted(summary.inputs, 'input')} in {summary.seconds:.1f} s{_rate(summary)}",
-        f"encoder {summary.encoder} ({summary.fingerprint[:12]}), {summary.precision} on "
-        f"{summary.device} with {summary.runtime}",
-    ]
-    if summary.embedded != summary.rows or summary.deleted:
+def _summary_text(summary: RunSummary, job: Job) -> str:
+    holds = f"{counted(summary.rows, 'row')} of {counted(summary.inputs, 'input')}"
+    took = f"in {summary.seconds:.1f} s{_rate(summary)}"
+    if summary.commits:
+        lines = [
+            f"{summary.table}: version {summary.version}, {holds} {took}",
+            f"encoder {summary.encoder} ({summary.fingerprint[:12]}), {summary.precision} on "
+            f"{summary.device} with {summary.runtime}",
+        ]
+    else:
+        lines = [f"{summary.table}: nothing changed; still version {summary.version}, {holds}"]
+    if summary.commits and (summary.embedded != summary.rows or summary.deleted):
         lines.append(
             f"{summary.embedded:,} embedded, {summary.updated:,} updated, "
             f"{summary.unchanged:,} unchanged, {summary.deleted:,} deleted"
         )
     if summary.truncated:
-        lines.append(
-            f"truncated {counted(summary.truncated, 'text')}: column `truncated` says which"
-        )
+        texts = counted(summary.truncated, "text")
+        lines.append(f"truncated {texts}: column `truncated` says which")
     if summary.rejected:
-        reasons = _by_kind(summary.reasons)
-        lines.append(f"rejected {reasons}: `featurize inspect {summary.table}` lists them")
+        lines.append(f"{_rejects(summary)}: `featurize inspect {summary.table}` lists them")
         if summary.reasons.get("bad_utf8", 0) > summary.inputs / 2:
-            lines.append("most inputs are not UTF-8: convert the files, or name their --encoding")
+            lines.append(f"most inputs are not UTF-8: {_advice_on_encoding(job)}")
     if summary.ignored:
         lines.append(f"ignored {_by_kind(summary.ignored_kinds)}")
     return "\n".join(lines)
+
+
+def _rejects(summary: RunSummary) -> str:
+    return f"rejected {_by_kind(summary.reasons)}"
+
+
+def _advice_on_encoding(job: Job) -> str:
+    """Say how texts of another encoding are read: only delimited files have an option for it."""
+    if re.search(r"\.(csv|tsv)(\.gz)?$", str(job.source), re.IGNORECASE):
+        return "name the encoding of the file, as in --encoding latin-1"
+    return "convert the files first, as in `iconv -f LATIN1 -t UTF-8 OLD > NEW`"
 
 
 def _rate(summary: RunSummary) -> str:
@@ -114,17 +133,32 @@ def _rate(summary: RunSummary) -> str:
 
 
 def _plan_text(planned: Json) -> str:
-    return "\n".join(
-        [
-            *planned["notes"],
-            f"For {planned['table']} the source holds "
-            f"{counted(planned['inputs'], planned['modality'])} "
-            f"({counted(planned['bytes'], 'byte')}), to be encoded with {planned['encoder']} "
-            f"where they are new or changed; {planned['rejected']:,} of them would be "
-            f"rejected unread, {counted(planned['ignored'], 'file')} ignored.",
-            f"Own columns: {', '.join(planned['columns']) or 'none'}. Nothing was written.",
-        ]
-    )
+    lines = [
+        *planned["notes"],
+        f"The source holds {counted(planned['inputs'], planned['modality'])}, "
+        f"{counted(planned['bytes'], 'byte')}; "
+        f"{counted(planned['ignored'], 'other file')} ignored. "
+        f"Own columns: {', '.join(planned['columns']) or 'none'}.",
+        f"{planned['table']}: {_planned_change(planned)}",
+    ]
+    if refusal := planned["refusal"]:
+        lines += [f"The run would be stopped: {refusal['message']}", refusal["fix"]]
+    return "\n".join([*lines, "Nothing was written."])
+
+
+def _planned_change(planned: Json) -> str:
+    """Say in a line what a run would do to the table, as far as that is known."""
+    rejected = counted(planned["rejected"], "reject")
+    rejects = f", {rejected} known so far" if planned["rejected"] else ""
+    if not planned["version"]:
+        return f"a new table, {planned['new']:,} to embed with {planned['encoder']}{rejects}"
+    made = f"version {planned['version']}, {counted(planned['rows'], 'row')}"
+    if planned["new"] is None:
+        return f"{made}; it was not compared with the source"
+    counts = [f"{planned[name]:,} {name}" for name in _PLANNED]
+    if not any(planned[name] for name in ("new", "changed", "updated", "deleted")):
+        return f"{made}; nothing to embed, all {planned['unchanged']:,} unchanged, {rejected}"
+    return f"{made}; {', '.join(counts)}{rejects}"
 
 
 def _by_kind(counts: dict[str, int]) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from featurize.cli.command import command
-from featurize.cli.console import Console, Outcome, printable
+from featurize.cli.console import Console, Outcome
 from featurize.cli.learn import INCOMPLETE
+from featurize.cli.output import printable
 from featurize.errors import IndexFileError, UsageError
 from featurize.wording import counted
 

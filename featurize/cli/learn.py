@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from featurize.cli.command import command
-from featurize.cli.console import Console, Outcome, printable
+from featurize.cli.console import Console, Outcome
+from featurize.cli.output import printable
 from featurize.types import Json
 from featurize.wording import counted
 

@@ -16,7 +16,7 @@ import typer
 from featurize import __version__
 from featurize.cli import doctor, examine, extract, find, learn, maintain
 from featurize.cli.console import Console
-from featurize.errors import Interrupted, UsageError
+from featurize.errors import FileError, Interrupted, UsageError
 
 app = typer.Typer(
     name="featurize",
@@ -38,6 +38,7 @@ def main() -> NoReturn:
         code = stop.exit_code
     if threading.active_count() > 1:
         _leave(code)
+    _discard_what_nobody_takes()
     sys.exit(code)
 
 
@@ -48,10 +49,29 @@ def run(arguments: Sequence[str]) -> int:
         code = app(args=words, prog_name="featurize", standalone_mode=False)
     except typer.TyperException as error:
         console = Console(json="--json" in words)
-        return console.fail(UsageError(error.format_message(), fix="See `featurize --help`."))
+        named = next((f" {word}" for word in words if word in _commands()), "")
+        fix = f"See `featurize{named} --help`."
+        return console.fail(UsageError(error.format_message(), fix=fix))
+    except OSError as error:  # help or version, which nobody takes
+        return Console().fail(FileError(f"The text could not be printed: {error.strerror}."))
     except Interrupted as stop:  # before the command began, or after it answered
         return stop.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _commands() -> set[str | None]:
+    return {command.name for command in app.registered_commands}
+
+
+def _discard_what_nobody_takes() -> None:
+    """Leave nothing to be written at the exit, where a failure would change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except ValueError:  # closed
+            pass
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _leave(code: int) -> NoReturn:

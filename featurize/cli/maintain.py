@@ -15,7 +15,10 @@ from featurize.wording import counted
 
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
 WaitFlag = Annotated[
-    bool, typer.Option("--wait", help="Wait while another process writes to the table.")
+    bool,
+    typer.Option(
+        "--wait", help="Wait while another process writes to the table, instead of failing."
+    ),
 ]
 
 
@@ -25,14 +28,14 @@ def register(app: typer.Typer) -> None:
     command(app, "forget", forget)
 
 
-def gc(_console: Console, table: TableArgument, wait: WaitFlag = False) -> Outcome:
+def gc(console: Console, table: TableArgument, wait: WaitFlag = False) -> Outcome:
     """Remove what a table no longer needs: unfinished files and old log entries.
 
     Rows, version and counts stay as they are.
     """
     from featurize.table.garbage import collect_garbage
 
-    collected = collect_garbage(table, wait=wait)
+    collected = collect_garbage(table, wait=wait, say=console.say)
     removed = collected.removed
     text = (
         f"{table}: version {collected.version}, {counted(collected.bytes, 'byte')} freed: removed "
@@ -47,32 +50,44 @@ def forget(
     table: TableArgument,
     id: Annotated[
         list[str] | None,
-        typer.Option("--id", help="What to forget; several as --id A B.", metavar="ID..."),
+        typer.Option(
+            "--id",
+            help="The ids to forget, as in the column id; several as --id A B.",
+            metavar="ID...",
+        ),
     ] = None,
     more: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="ID")] = None,
     keep_out: Annotated[
-        bool, typer.Option("--keep-out", help="Leave these ids out of all later runs.")
+        bool,
+        typer.Option("--keep-out", help="Leave these ids out of all later runs of embed, too."),
     ] = False,
     wait: WaitFlag = False,
 ) -> Outcome:
-    """Remove rows and rejects so that no file of the table still holds them.
+    """Remove the rows and rejects of some ids, so that no file of the table still holds them.
 
-    The source stays as it is: without --keep-out the next run brings back what it holds.
+    Example: featurize forget runs/tickets --id m001 m002
 
-    Indexes made before are refused from then on.
+    The source is not touched: the next run adds again what it still holds.
+
+    With --keep-out it does not: the table keeps a salted hash of each id.
+
+    Search indexes made before are refused from then on: make them anew.
     """
     from featurize.table.forget import forget as forget_ids
 
     if not id:
-        raise UsageError("forget expects --id ID...", fix="Name what to forget: --id a b.")
-    done = forget_ids(table, [*id, *(more or ())], keep_out=keep_out, wait=wait)
+        raise UsageError(
+            "forget expects the ids to forget, got none.",
+            fix=f"Name them: featurize forget {table} --id ID1 ID2. See `featurize forget --help`.",
+        )
+    done = forget_ids(table, [*id, *(more or ())], keep_out=keep_out, wait=wait, say=console.say)
     text = (
         f"{table}: version {done.version}, {counted(done.rows, 'row')} and "
-        f"{counted(done.rejects, 'reject')} forgotten, {counted(done.kept_out, 'id')} kept out of "
-        "later runs"
+        f"{counted(done.rejects, 'reject')} forgotten, {counted(done.kept_out, 'id')} kept out "
+        "of later runs"
     )
     if not keep_out:
         console.say(
-            "The next run of embed adds them again if its source holds them: see --keep-out."
+            "The next run of embed adds again what its source holds of them; not with --keep-out."
         )
     return Outcome(asdict(done), text)

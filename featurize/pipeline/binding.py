@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from featurize.config import Job
 from featurize.encoder import Encoder
 from featurize.errors import TableError, UsageError
 from featurize.pipeline.diff import Diff
-from featurize.sources import Source
+from featurize.sources import Listing, Source
 from featurize.table import EmbeddingTable
-from featurize.table.layout import RowColumns
+from featurize.table.layout import EMBEDDING, RowColumns
 from featurize.types import Json
+from featurize.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_DELETED = 0.2
+_CONTRACT = ("id", "source", "label", "content_sha256", EMBEDDING)
 _CLOCK_MARGIN = 2.0  # seconds: the coarsest file times, and clocks that differ a little
 
 
@@ -56,17 +61,13 @@ class Binding:
             self.encoder.card, here=f"the table {self.table.path}", there="this run"
         )
         old = self.table.origin
-        then, now = {**old, **old["variant"]}, {**fresh, **fresh["variant"]}
-        for name in ("runtime", "device", "precision", "graph", "no_text"):
-            if then[name] != now[name]:
-                raise UsageError(
-                    f"{self.table.path} was made with {name} {then[name]}; this run has "
-                    f"{now[name]}. A table is made one way.",
-                    fix="Leave the option out to go on as before, or choose another --out.",
-                )
+        _require_made_alike({**old, **old["variant"]}, {**fresh, **fresh["variant"]})
         self._require_source(old)
-        known = [old["source"], *old["appended"]]
-        return old if self.place in known else {**old, "appended": [*old["appended"], self.place]}
+        return (
+            old
+            if self.place in _sources(old)
+            else {**old, "appended": [*old["appended"], self.place]}
+        )
 
     def trusted_before(self) -> float:
         """Return the time before which a file must have changed last to be taken as unchanged.
@@ -94,38 +95,89 @@ class Binding:
             )
         return schema
 
-    def require_few_deleted(self, deleted: int) -> None:
+    def lost_columns(self) -> list[str]:
+        """Return the user's own columns that the table has and the source does not give."""
+        if self.table is None:
+            return []
+        given = {*_CONTRACT, *self.encoder.processor.columns, *self.source.columns().names}
+        return [name for name in self.table.schema.names if name not in given]
+
+    def require_sound(self, diff: Diff, listing: Listing) -> None:
+        """Raise TableError where the run would overwrite or delete what it should not."""
+        self._require_no_clash(diff, listing)
+        self._require_few_deleted(diff.deleted)
+
+    def _require_few_deleted(self, deleted: int) -> None:
         """Raise TableError where more than 20 % of the rows, or all, are about to go."""
         rows = len(self.table) if self.table is not None else 0
         if self.job.allow_delete or deleted == 0:
             return
         if deleted > _MOST_DELETED * rows or deleted == rows:
             raise TableError(
-                f"{deleted:,} of {rows:,} rows of {self.job.out} have no input any more and "
-                f"would be deleted. Nothing was changed.",
+                f"{deleted:,} of {counted(rows, 'row')} of {self.job.out} would be deleted, "
+                "because their inputs are gone. Nothing was changed.",
                 fix="If that is meant, run again with --allow-delete; if the source is not "
                 "whole, mend it; to add only, use --append.",
             )
 
-    def require_no_clash(self, diff: Diff) -> None:
+    def _require_no_clash(self, diff: Diff, listing: Listing) -> None:
         """Raise TableError where a source appended for the first time has ids that are taken."""
-        if self.table is None or not self.job.append:
+        if self.table is None or not self.job.append or self.place in _sources(self.table.origin):
             return
-        known = [self.table.origin["source"], *self.table.origin["appended"]]
-        taken = int((diff.part >= 0).sum())
-        if taken and self.place not in known:
+        taken = np.flatnonzero(diff.part >= 0)
+        if len(taken):
+            example = listing.take(taken[:1]).column("id")[0].as_py()
             raise TableError(
-                f"{taken:,} ids of {self.place} are taken by rows from "
-                f"{' and '.join(known)}; appending would overwrite them. Nothing was changed.",
-                fix="Give the inputs other ids, with --id-column or other file names.",
+                f"{counted(len(taken), 'id')} of {self.place}, such as {example!r}, "
+                f"would overwrite rows of {' or '.join(_sources(self.table.origin))}. "
+                "Nothing was changed.",
+                fix="Give the inputs other ids, with --id-column or other file names. If it is the "
+                "same source in a new place, embed it into a new --out: a table stays bound to "
+                "the place it was made from.",
             )
 
     def _require_source(self, old: Json) -> None:
+        """Raise TableError where the table is made from another source, or from several."""
         if self.job.append or (self.place == old["source"] and not old["appended"]):
             return
-        sources = " and ".join([old["source"], *old["appended"]])
+        known = _sources(old)
+        bound = f"{self.job.out} is bound to {' and '.join(known)}"
+        if self.place in known:
+            raise TableError(
+                f"{bound}; this run names {self.place} alone, and would delete the rest.",
+                fix="Run with --append, which adds and updates and deletes nothing, or choose "
+                "another --out.",
+            )
+        gone = "" if Path(old["source"]).exists() else ", which is not there any more"
         raise TableError(
-            f"{self.job.out} is made from {sources}; this run names {self.place}, and would delete "
-            "the rest.",
-            fix="Add with --append, or choose another --out.",
+            f"{bound}{gone}; this run names {self.place}.",
+            fix="To add its inputs to the table, use --append; otherwise choose another --out. A "
+            "source that was moved must lie where it was, or be embedded into a new --out.",
+        )
+
+
+def _sources(origin: Json) -> list[str]:
+    """Return all sources that a table is made from."""
+    return [origin["source"], *origin["appended"]]
+
+
+def _require_made_alike(then: Json, now: Json) -> None:
+    """Raise UsageError where options or encoder would make rows another way than those there."""
+    if then["no_text"] != now["no_text"]:
+        raise UsageError(
+            "The table was made without --no-text and holds its texts. A table is made one way.",
+            fix="Leave --no-text out to go on as before, or choose another --out.",
+        )
+    for name in ("runtime", "device", "precision"):
+        if then[name] != now[name]:
+            raise UsageError(
+                f"The table was made with --{name} {then[name]}; this run has {now[name]}. A table "
+                "is made one way.",
+                fix=f"Leave --{name} out to go on as before, or choose another --out.",
+            )
+    if then["graph"] != now["graph"]:
+        raise UsageError(
+            f"The table was made with another export of {then['encoder']}, {then['bundle']}. A "
+            "table is made one way.",
+            fix="Leave --encoder out to go on as before, or choose another --out.",
         )

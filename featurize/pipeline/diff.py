@@ -36,7 +36,7 @@ class Diff:
 
     `gone` are rows of parts that leave without a successor, `stale` rejects that no longer hold;
     both by number of part. `deleted` counts the gone rows whose input is gone too, `unread` the
-    inputs that were taken as unchanged by their times.
+    inputs that were taken as unchanged by their times, `refused` those that become new rejects.
     """
 
     status: NDArray[np.int8]
@@ -45,11 +45,13 @@ class Diff:
     stale: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     deleted: int = 0
     unread: int = 0
+    refused: int = 0
 
     @classmethod
-    def everything(cls, size: int) -> Diff:
+    def everything(cls, size: int, refused: int = 0) -> Diff:
         """Return the diff of a table that holds nothing."""
-        return cls(np.full(size, Status.NEW, np.int8), np.full(size, -1, np.int32))
+        status, part = np.full(size, Status.NEW, np.int8), np.full(size, -1, np.int32)
+        return cls(status, part, refused=refused)
 
     @property
     def work(self) -> int:
@@ -155,7 +157,9 @@ class _Merge:
             self._diff.unread += not outcome.read
             if self._rejected_before(key, outcome):
                 self._diff.status[place] = Status.KEEP
-            elif outcome.digest is not None and key in self._row_of:
+            elif outcome.digest is None:
+                self._diff.refused += 1
+            elif key in self._row_of:
                 row = self._row_of.pop(key)
                 self._diff.part[place] = self._parts[row]
                 self._diff.status[place] = Status.CHANGED

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from featurize.sources import Source
 from featurize.table.forget import tombstone
-from featurize.table.layout import Layout
-from featurize.table.log import CommitLog
 from featurize.table.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -27,11 +24,6 @@ class KeptOut:
         self.count = 0
         self._source = source
         self._table = table
-
-    @classmethod
-    def of(cls, source: Source, table: Path) -> Self:
-        """Take the table at a path; where there is none, nothing is kept out."""
-        return cls(source, CommitLog(Layout.of(table).log).snapshot())
 
     def scan(self) -> Iterator[pa.RecordBatch]:
         """Yield all inputs but those; a batch may be empty, so that a source is never taken for."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from featurize.config import Job, allowed_rejects
+from featurize.config import Job
 from featurize.encoder import Encoder
-from featurize.errors import TooManyRejects
 from featurize.pipeline.binding import Binding
 from featurize.pipeline.chunk import Extraction
-from featurize.pipeline.diff import Comparison, Diff, compare
+from featurize.pipeline.comparing import find_changes
 from featurize.pipeline.donors import Donors
 from featurize.pipeline.flight import Flight
 from featurize.pipeline.kept_out import KeptOut
@@ -22,14 +20,13 @@ from featurize.pipeline.plan import plan_steps
 from featurize.pipeline.readiness import make_ready
 from featurize.pipeline.sentinel import Sentinel
 from featurize.pipeline.stages import Stage, StageClock
-from featurize.pipeline.state import list_table
 from featurize.pipeline.steps import Staged, Tools
+from featurize.pipeline.tolerance import Tolerance
 from featurize.pipeline.workers import Watch, Workers
 from featurize.sources import Listing, Source
 from featurize.table import EmbeddingTable
 from featurize.table.writer import Change, TableWriter, write_table
-from featurize.types import Json, Reporter, RunSummary
-from featurize.wording import counted
+from featurize.types import Reporter, RunSummary
 
 LISTING = "listing.arrow"
 
@@ -44,6 +41,7 @@ class _Totals:
     truncated: int = 0
     encoded: int = 0
     kept_out: int = 0
+    commits: int = 0
     clock: StageClock = field(default_factory=StageClock)
 
     def add(self, staged: Staged) -> None:
@@ -51,6 +49,7 @@ class _Totals:
         self.updated += staged.updated
         self.truncated += staged.truncated
         self.encoded += staged.encoded
+        self.commits += 1
 
 
 def embed_source(
@@ -62,7 +61,7 @@ def embed_source(
     the output folder is taken, bound to another source, or about to lose many rows.
     """
     started = time.monotonic()
-    with write_table(Path(job.out), wait=job.wait) as writer:
+    with write_table(Path(job.out), wait=job.wait, say=reporter.say) as writer:
         table = EmbeddingTable.open(job.out) if writer.snapshot.version else None
         totals = _Totals()
         if table is None:
@@ -74,29 +73,6 @@ def embed_source(
         writer.origin = binding.origin()
         _sync(binding, writer, totals, reporter)
     return _summary(binding, totals, time.monotonic() - started)
-
-
-def plan_source(job: Job, source: Source, encoder: str, reporter: Reporter) -> Json:
-    """Say what `embed_source` would read, without writing into the output folder."""
-    scan = KeptOut.of(source, Path(job.out))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Listing.build(scan, Path(folder) / LISTING, reporter.progress) as listing,
-    ):
-        return {
-            "plan": True,
-            "table": str(job.out),
-            "encoder": encoder,
-            "modality": str(source.modality),
-            "inputs": len(listing),
-            "bytes": int(listing.sizes.sum()),
-            "rejected": listing.rejected_count,
-            "kept_out": scan.count,
-            "ignored": sum(source.ignored.values()),
-            "ignored_kinds": dict(sorted(source.ignored.items())),
-            "columns": source.columns().names,
-            "notes": list(source.notes),
-        }
 
 
 def _sync(binding: Binding, writer: TableWriter, totals: _Totals, reporter: Reporter) -> None:
@@ -111,17 +87,16 @@ def _sync(binding: Binding, writer: TableWriter, totals: _Totals, reporter: Repo
         for note in source.notes:
             reporter.say(note)
         writer.origin["ignored"] = dict(source.ignored)
-        limit = allowed_rejects(binding.job.max_rejects, len(listing))
-        _check_rejects(listing.rejected_count, limit, "Nothing was written.")
         with clock.busy(Stage.COMPARE):
-            diff = _compare(binding, listing, writer.staging, workers)
+            diff = find_changes(binding, listing, writer.staging, workers, reporter.say)
         if binding.job.trust_mtime:
             reporter.say(
                 f"{diff.unread:,} of {len(listing):,} inputs were taken as unchanged, by their "
                 "times, and not read."
             )
-        binding.require_no_clash(diff)
-        binding.require_few_deleted(diff.deleted)
+        binding.require_sound(diff, listing)
+        tolerance = Tolerance.of(binding.job, binding.table, diff)
+        tolerance.require_foreseen()
         meter = Meter(diff.work, reporter.progress)
         donors = Donors(writer.root)
         if binding.table is not None and diff.needs_encoder:
@@ -142,41 +117,12 @@ def _sync(binding: Binding, writer: TableWriter, totals: _Totals, reporter: Repo
                 writer.origin = {**writer.origin, "scanned": {**scanned, binding.place: began}}
             with clock.busy(Stage.COMMIT):
                 _commit(staged, tools, totals, complete=last)
-            rejected = sum(part.rows for part in writer.snapshot.rejects())
-            _check_rejects(rejected, limit, f"What was committed stays in {writer.root}.")
+            tolerance.require(sum(part.rows for part in writer.snapshot.rejects()))
 
         Flight(steps, tools, land, meter.show).run()
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
         listing.close()
-
-
-def _compare(binding: Binding, listing: Listing, staging: Path, workers: Workers) -> Diff:
-    """Find out what changed since the table's last commit; everything for a new table."""
-    table = binding.table
-    if table is None:
-        return Diff.everything(len(listing))
-    job, schema = binding.job, binding.schema()
-    carried = ("source", "label", *binding.source.columns().names)
-    same_schema = schema.equals(table.schema)
-    comparison = Comparison(
-        source=binding.source,
-        carried=carried if same_schema else (),
-        delete=not job.append,
-        retry=job.retry_rejects,
-        trusted_before=binding.trusted_before(),
-    )
-    rows = list_table(table, staging / "rows.arrow", rejects=False)
-    rejects = list_table(table, staging / "rejects.arrow", rejects=True)
-    try:
-        diff = compare(listing, rows, rejects, comparison, workers)
-    finally:
-        for spooled in (rows, rejects):
-            if spooled is not None:
-                spooled.close()
-    if not same_schema:
-        diff.move_to_new_schema()
-    return diff
 
 
 def _commit(staged: Staged, tools: Tools, totals: _Totals, *, complete: bool) -> None:
@@ -194,14 +140,6 @@ def _note_budget(encoder: Encoder, writer: TableWriter, reporter: Reporter) -> N
         writer.origin = {**writer.origin, "variant": {**variant, "budget": encoder.budget}}
         reporter.say(
             f"Memory ran out: batches are made smaller, with a budget of {encoder.budget}."
-        )
-
-
-def _check_rejects(rejected: int, limit: int | None, left: str) -> None:
-    if limit is not None and rejected > limit:
-        raise TooManyRejects(
-            f"{counted(rejected, 'input')} rejected, --max-rejects allows {limit}: stopped. {left}",
-            fix="Without --max-rejects, `featurize inspect` on the table lists them with reasons.",
         )
 
 
@@ -224,6 +162,7 @@ def _summary(binding: Binding, totals: _Totals, seconds: float) -> RunSummary:
         rejected=rejected,
         ignored=sum(source.ignored.values()),
         kept_out=totals.kept_out,
+        commits=totals.commits,
         encoded=totals.encoded,
         seconds=round(seconds, 3),
         truncated=totals.truncated,

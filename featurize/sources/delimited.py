@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurize.errors import InputRejected, SourceError, UsageError
+from featurize.errors import InputRejected, NoInput, SourceError, UsageError
 from featurize.sources.lines import RecordLines, RecordTooLong
 from featurize.sources.records import Problems, Records, naming_damage, open_binary
 from featurize.sources.source import BATCH_BYTES, BATCH_ROWS
@@ -102,7 +102,7 @@ class DelimitedFile:
         """Read the names of the columns."""
         row = next((row for row, _ in self._rows(skip_header=False)), None)
         if row is None:
-            raise SourceError(f"No input found: {self.path.name} is empty.")
+            raise NoInput(f"No input found: {self.path.name} is empty.")
         if isinstance(row, InputRejected):
             raise SourceError(
                 f"{self.path.name} has no readable header: {row.detail}.",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurize.errors import InputRejected, SourceError
+from featurize.errors import InputRejected, NoInput, SourceError
 from featurize.sources.jsontypes import ColumnType, kind_of
 from featurize.sources.lines import binary_lines
 from featurize.sources.records import Problems, Records, naming_damage, open_binary
@@ -61,9 +61,7 @@ class JsonlFile:
                     self._types.setdefault(name, ColumnType()).see(item)
         self.names = list(self._types)
         if not self.names:
-            raise SourceError(
-                f"No input found: no line of {path.name} is a JSON object with a value."
-            )
+            raise NoInput(f"No input found: no line of {path.name} is a JSON object with a value.")
 
     def _refuse_array(self) -> None:
         """Refuse a file of one JSON array, most of whose lines would each be a bad one."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from featurize.errors import SourceError
+from featurize.errors import NoInput
 from featurize.sources.source import Scan
 from featurize.storage import make_folder, remove, scratch
 from featurize.types import Progress, RejectReason
@@ -54,7 +54,8 @@ class Listing:
         """Scan a source into the file `spool`, and sort what it gave.
 
         Without `unique`, entries of one id stand side by side and none is rejected.
-        Raises SourceError where the source is damaged or holds nothing; the spool is then removed.
+        Raises SourceError where the source is damaged, NoInput where it holds nothing; the spool
+        is then removed.
         """
         make_folder(spool.parent)
         try:
@@ -101,6 +102,14 @@ class Listing:
         table = pa.Table.from_batches(parts, schema).combine_chunks().take(pa.array(ranks))
         return _marked(table.drop_columns("size"), self._repeated[places])
 
+    def has_values(self, name: str) -> bool:
+        """Say whether a column of the scan holds anything but nulls."""
+        import pyarrow as pa
+
+        with pa.memory_map(str(self._spool)) as mapped, pa.ipc.open_file(mapped) as file:
+            batches = (file.get_batch(number) for number in range(file.num_record_batches))
+            return any(batch.column(name).null_count < batch.num_rows for batch in batches)
+
     def close(self) -> None:
         """Remove the spool file."""
         remove(self._spool)
@@ -142,7 +151,7 @@ def _scan(source: Scan, spool: Path, on_progress: Callable[[Progress], None]) ->
     batches = source.scan()
     first = next(batches, None)
     if first is None:
-        raise SourceError(f"No input found in {source.name}.")
+        raise NoInput(f"No input found in {source.name}.")
     with scratch(spool) as file, pa.ipc.new_file(file, first.schema) as writer:
         for batch in chain([first], batches):
             writer.write_batch(batch)

@@ -49,7 +49,7 @@ def _open(job: Job) -> Source:
     """Open the source that reads the path of a job."""
     path = Path(job.source)
     if not path.exists():
-        raise SourceError(f"No input found: {path} does not exist.")
+        raise SourceError(f"No input found: {path} does not exist.", fix="Check the path.")
     if not os.access(path, os.R_OK):
         raise SourceError(
             f"{path} may not be read.", fix="Give yourself the permission to read it."

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from featurize.config import Job
-from featurize.errors import SourceError, UsageError
+from featurize.errors import NoInput, SourceError, UsageError
 from featurize.sources.files import SUFFIXES, suffix_of
 from featurize.sources.members import is_archive
 from featurize.sources.walk import FoundKind, percent_escaped, walk
@@ -69,14 +69,14 @@ class Survey:
             )
         return next(iter(self.depths))
 
-    def _nothing_found(self, job: Job) -> SourceError:
+    def _nothing_found(self, job: Job) -> NoInput:
         """Return the error of a folder without the files that are wanted."""
         wanted = [Modality(job.modality)] if job.modality else list(Modality)
         known = " ".join(suffix for kind in wanted for suffix in sorted(SUFFIXES[kind]))
         fix = f"Files that end in {known} are read."
         if any(suffix in self.suffixes for suffix in _TABLES):
             fix = "To embed the rows of a table file, name that file itself as SOURCE. " + fix
-        return SourceError(f"No input found in {job.source}: {self._seen()}.", fix=fix)
+        return NoInput(f"No input found in {job.source}: {self._seen()}.", fix=fix)
 
     def _seen(self) -> str:
         """Say what the folder holds."""

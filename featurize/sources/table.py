@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from featurize.config import Job
-from featurize.errors import InputRejected, SourceError, UsageError
+from featurize.errors import InputRejected, NoInput, UsageError
 from featurize.sources.columns import ColumnRoles
 from featurize.sources.contents import Contents, image_contents, text_contents
 from featurize.sources.files import Files
@@ -60,7 +60,7 @@ class TableSource:
             yield self._batch(records, first)
             first += records.count
         if first == 1:
-            raise SourceError(f"No input found: {self.name} has columns, and no record.")
+            raise NoInput(f"No input found: {self.name} has columns, and no record.")
 
     def load(self, record: Record) -> str | bytes:
         """Return the content of a record, read from the file it names where it names one."""

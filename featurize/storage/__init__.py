@@ -15,6 +15,7 @@ from featurize.storage.disk import (
     remove,
     scratch,
     sync_folder,
+    try_writing,
 )
 from featurize.storage.hashing import canonical_json, pretty_json, sha256_bytes, sha256_file
 from featurize.storage.locking import HOLDER, holder, lock
@@ -37,4 +38,5 @@ __all__ = [
     "sha256_bytes",
     "sha256_file",
     "sync_folder",
+    "try_writing",
 ]

@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,6 +97,17 @@ def _sync_path(path: Path) -> None:
         _sync(handle, path)
     finally:
         os.close(handle)
+
+
+def try_writing(folder: Path) -> None:
+    """Raise OSError where no file can be made in a folder, or none linked; leaves none there."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".") as file:
+        link = Path(f"{file.name}.link")
+        try:
+            os.link(file.name, link)
+        except OSError as error:
+            raise OSError(error.errno, "the file system has no hard links") from error
+        os.unlink(link)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from featurize.errors import TableLocked
@@ -15,13 +15,15 @@ _UNKNOWN = "another process"
 
 
 @contextlib.contextmanager
-def lock(folder: Path, *, wait: bool) -> Iterator[None]:
+def lock(
+    folder: Path, *, wait: bool, say: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
     """Hold an exclusive lock of the operating system on a folder, which is made if missing.
 
-    A kill frees it. Without `wait`, raise TableLocked naming the holder when another process has
-    it.
+    A kill frees it. When another process has it, tell `say` whom `wait` waits for; without `wait`,
+    raise TableLocked naming the holder.
     """
-    handle = _locked(folder, wait)
+    handle = _locked(folder, wait, say)
     try:
         # relative to the locked folder: another one may bear its name by the end
         note = os.open(HOLDER, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666, dir_fd=handle)
@@ -61,7 +63,7 @@ def holder(folder: Path) -> str | None:
     return None
 
 
-def _locked(folder: Path, wait: bool) -> int:
+def _locked(folder: Path, wait: bool, say: Callable[[str], None]) -> int:
     """Lock a folder; once more where another process removed it before the lock was had."""
     import fcntl
 
@@ -73,24 +75,41 @@ def _locked(folder: Path, wait: bool) -> int:
             continue  # its last holder removed it meanwhile
         try:
             with naming(folder):
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                if not _is_had(handle):
+                    if not wait:
+                        raise _taken(folder)
+                    say(f"Waiting for {_name(folder)}, which writes to {folder}.")
+                    fcntl.flock(handle, fcntl.LOCK_EX)
             with contextlib.suppress(FileNotFoundError):
                 if os.fstat(handle).st_ino == folder.stat().st_ino:
                     return handle
-        except BaseException as error:
+        except BaseException:
             os.close(handle)
-            if isinstance(error, BlockingIOError):
-                raise _taken(folder) from None
             raise
         os.close(handle)
 
 
-def _taken(folder: Path) -> TableLocked:
+def _is_had(handle: int) -> bool:
+    """Lock a folder unless another process has it."""
+    import fcntl
+
     try:
-        name = (folder / HOLDER).read_text()
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _name(folder: Path) -> str:
+    """Name the process that has the lock of a folder."""
+    try:
+        return (folder / HOLDER).read_text() or _UNKNOWN
     except OSError:
-        name = ""
+        return _UNKNOWN
+
+
+def _taken(folder: Path) -> TableLocked:
     return TableLocked(
-        f"{folder} is being written by {name or _UNKNOWN}.",
-        fix="Wait until it has finished, then run the command again.",
+        f"{folder} is being written by {_name(folder)}.",
+        fix="Wait until it has finished, or run the command with --wait.",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,17 +59,23 @@ class _Found:
 
 
 def forget(
-    root: Path, ids: Sequence[str], *, keep_out: bool = False, wait: bool = False
+    root: Path,
+    ids: Sequence[str],
+    *,
+    keep_out: bool = False,
+    wait: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Forgotten:
     """Remove the rows and rejects of some ids, and the chunks of documents that have one of them.
 
     When it returns, no file under the table holds them. With `keep_out` no later run brings them
     back, and ids may be missing from the table. Raises TableError where there is no table or it
-    has nothing of an id, TableLocked where another process writes to it, unless `wait`.
+    has nothing of an id, TableLocked where another process writes to it, unless `wait`, which
+    tells `say` whom it waits for.
     """
     _require_text(ids)
     CommitLog(Layout.of(root).log).committed()
-    with write_table(root, wait=wait) as writer:
+    with write_table(root, wait=wait, say=say) as writer:
         state = writer.snapshot
         table = EmbeddingTable.open(root)
         rows = list(_search(table, table.parts, table.schema, ids))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,15 +21,17 @@ class Collected:
     bytes: int
 
 
-def collect_garbage(root: Path, *, wait: bool = False) -> Collected:
+def collect_garbage(
+    root: Path, *, wait: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Collected:
     """Remove unfinished files, files that no commit names, and log entries but the last.
 
     A checkpoint takes the place of those entries; version and content of the table stay. Raises
     TableError where there is no table, TableLocked where another process writes to it, unless
-    `wait`.
+    `wait`, which tells `say` whom it waits for.
     """
     CommitLog(Layout.of(root).log).committed()
-    with write_table(root, wait=wait) as writer:
+    with write_table(root, wait=wait, say=say) as writer:
         writer.checkpoint()
     removed = {kind: writer.removed[kind] for kind in ("staged", "unnamed", "log")}
     return Collected(str(root), writer.snapshot.version, removed, writer.removed["bytes"])

@@ -32,6 +32,18 @@ def require_room(root: Path) -> None:
         require_own(Layout.of(root))
 
 
+def require_writable(root: Path) -> None:
+    """Raise TableError where the system lets nobody write: some folders only seem to allow it."""
+    nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    try:
+        storage.try_writing(nearest)
+    except OSError as error:
+        raise TableError(
+            f"{root} cannot be written: {nearest} takes none of its files ({error.strerror}).",
+            fix="Choose another --out.",
+        ) from error
+
+
 def require_own(layout: Layout) -> None:
     """Refuse a folder that is neither a table, nor what a first run left unfinished, nor empty.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -186,16 +186,18 @@ class TableWriter:
 
 
 @contextlib.contextmanager
-def write_table(root: Path, *, wait: bool = False) -> Iterator[TableWriter]:
+def write_table(
+    root: Path, *, wait: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Iterator[TableWriter]:
     """Open a table for writing, locked; where there is none, a new one.
 
     On leaving, files that no commit names are removed, and all of a table that got no commit.
     Raises TableError where the folder holds anything else, TableLocked where another process
-    writes to it, unless `wait`.
+    writes to it, unless `wait`, which tells `say` whom it waits for.
     """
     layout = Layout.of(root)
     require_room(root)
-    with storage.lock(layout.root, wait=wait):
+    with storage.lock(layout.root, wait=wait, say=say):
         require_own(layout)
         writer = TableWriter(layout)
         try:

@@ -6,10 +6,12 @@ import pty
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from featurize.cli.console import Console, Outcome, printable
+from featurize.cli.console import Console, Outcome
+from featurize.cli.output import printable
 from featurize.errors import Interrupted
 from featurize.types import Progress
 
@@ -149,3 +151,22 @@ def test_a_second_writer_is_told_who_the_first_is(featurize_cli, tiny_text, tmp_
         done = featurize_cli("embed", tmp_path, "--out", tmp_path / "t", "--encoder", tiny_text)
     assert done.returncode == 1
     assert f"process {os.getpid()}" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize(
+    "words", [("doctor", "--json"), ("inspect", "nothing", "--json"), ("--version",), ("--help",)]
+)
+def test_a_full_stdout_exits_1_with_a_plain_line(words):
+    """Neither a traceback, nor another exit code because of what could not be flushed."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "featurize", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == (2 if "nothing" in words else 1)
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

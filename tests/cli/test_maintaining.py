@@ -77,7 +77,7 @@ def test_kept_out_ids_are_told_of(command, told, source, table):
     _, data, _ = command("inspect", table, "--json")
     assert (data["forgotten_at"], data["kept_out"]) == (3, 2)
     code, out, _ = told("forget", table, "--id", "b")
-    assert (code, "1 row and 0 rejects" in out) == (0, True)
+    assert (code, "1 row and 0 rejects forgotten" in out) == (0, True)
 
 
 def test_unknown_ids_exit_1_and_none_at_all_2(command, table):
@@ -99,6 +99,7 @@ def test_a_table_that_is_being_written_is_locked(command, table, words):
         code, data, _ = command(name, table, *options, "--json")
         assert (code, data["error"]["kind"]) == (1, "locked")
         assert "process" in data["error"]["message"]
+        assert "--wait" in data["error"]["fix"]
     held, done = threading.Event(), threading.Event()
 
     def hold():
@@ -126,3 +127,12 @@ def test_what_is_no_table_is_refused(command, tmp_path, words):
         code, data, _ = command(words[0], path, *words[1:], "--json")
         assert (code, data["error"]["kind"]) == (1, "table")
     assert [path.name for path in tmp_path.rglob("*")] == ["else", "file"]
+
+
+def test_help_shows_how_to_forget(told):
+    """With an example, what stays, and what --keep-out is for."""
+    code, out, _ = told("forget", "--help")
+    assert code == 0
+    assert "featurize forget runs/tickets --id m001 m002" in out
+    assert "The source is not touched: the next run adds again what it still holds." in out
+    assert "With --keep-out it does not" in out

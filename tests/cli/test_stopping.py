@@ -115,7 +115,9 @@ def test_a_signal_commits_what_is_made_and_the_next_run_makes_the_table_whole(
     process.send_signal(signum)
     stdout, _ = process.communicate(timeout=60)
     assert process.returncode == code
-    assert json.loads(stdout)["error"]["kind"] == "interrupted"
+    error = json.loads(stdout)["error"]
+    assert (error["kind"], error["message"]) == ("interrupted", f"stopped by {signum.name}")
+    assert "run the same command again" in error["fix"]
     table = EmbeddingTable.open(tmp_path / "table")
     assert (table.version, len(table), table.complete) == (2, 20, False)
     assert verify_table(tmp_path / "table") == []

@@ -187,7 +187,9 @@ def test_appending_never_overwrites_rows_of_another_source(source, tiny_text, tm
     embed(Job(source, out=tmp_path / "t"), tiny_text)
     before = hashes(tmp_path / "t")
     write_csv(tmp_path / "other.csv", [("r03", "a stranger", "a", 1), ("x", "new", "a", 1)])
-    with pytest.raises(TableError, match="1 ids of .*other.csv are taken"):
+    with pytest.raises(
+        TableError, match="1 id of .*other.csv, such as 'r03', would overwrite rows of .*in.csv"
+    ):
         embed(Job(tmp_path / "other.csv", out=tmp_path / "t", append=True), tiny_text)
     assert hashes(tmp_path / "t") == before
     write_csv(tmp_path / "other.csv", [("x", "new", "a", 1)])
@@ -199,7 +201,7 @@ def test_appending_never_overwrites_rows_of_another_source(source, tiny_text, tm
 def test_another_encoder_or_option_is_refused(source, tiny_text, tmp_path):
     """A table is made one way."""
     embed(Job(source, out=tmp_path / "t"), tiny_text)
-    with pytest.raises(UsageError, match="no_text"):
+    with pytest.raises(UsageError, match="without --no-text"):
         embed(Job(source, out=tmp_path / "t", no_text=True), tiny_text)
     other = tmp_path / "other"
     shutil.copytree(tiny_text, other)

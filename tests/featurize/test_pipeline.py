@@ -22,6 +22,7 @@ from featurize.encoder import Encoder
 from featurize.errors import TableError, TooManyRejects
 from featurize.pipeline import embed_source
 from featurize.pipeline.chunk import MAX_ROWS, plan_chunks
+from featurize.pipeline.claims import Claims
 from featurize.sources import open_source
 from featurize.table import EmbeddingTable
 from featurize.table.verify import verify_table
@@ -195,7 +196,7 @@ def test_more_rejects_than_allowed_stop_the_run(texts, tiny_text, tmp_path):
         encoder.processor.chunk_bytes = 20
 
     (texts / "0b.txt").write_text(" ")
-    with pytest.raises(TooManyRejects, match="1 input rejected, --max-rejects allows 0"):
+    with pytest.raises(TooManyRejects, match="1 reject among 6 inputs, --max-rejects allows 0"):
         embed(Job(texts, out=tmp_path / "table", max_rejects=0), tiny_text, small_chunks)
     table = EmbeddingTable.open(tmp_path / "table")
     assert 0 < len(table) < 5
@@ -220,6 +221,33 @@ def test_encoded_counts_a_content_once_over_all_chunks(tiny_text, tmp_path):
     summary = embed(Job(tmp_path / "in.csv", out=tmp_path / "table"), tiny_text, small_chunks)
     assert summary.version > 1
     assert (summary.rows, summary.encoded) == (9, 1)
+
+
+def test_steps_in_flight_do_not_encode_the_same_content(tiny_text, tmp_path, monkeypatch):
+    """While one step encodes a content, another that needs it waits for its vector."""
+    encode, claim, sent, claimed = Encoder.encode_samples, Claims.claim, [], threading.Semaphore(0)
+
+    def noting_claim(*given):
+        try:
+            return claim(*given)
+        finally:
+            claimed.release()
+
+    def late_encode(encoder, samples, *given):
+        if samples:
+            sent.append(len(samples))
+            for _ in range(2):
+                assert claimed.acquire(timeout=20)
+        return encode(encoder, samples, *given)
+
+    def small_chunks(encoder):
+        encoder.processor.chunk_bytes = 20
+
+    monkeypatch.setattr(Claims, "claim", noting_claim)
+    monkeypatch.setattr(Encoder, "encode_samples", late_encode)
+    (tmp_path / "in.csv").write_text("text\n" + "the fox runs\n" * 9)
+    summary = embed(Job(tmp_path / "in.csv", out=tmp_path / "table"), tiny_text, small_chunks)
+    assert (summary.rows, summary.encoded, sent) == (9, 1, [1])
 
 
 def test_a_run_that_fails_before_its_first_commit_leaves_nothing(texts, tiny_text, tmp_path):

@@ -117,6 +117,24 @@ def _enter_often(folder, seconds, inside):
     assert entered
 
 
+def test_who_waits_for_a_lock_says_for_whom_once(tmp_path):
+    """The holder is named before the wait begins."""
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(str(tmp_path / "lock"), held, release))
+    other.start()
+    assert held.wait(30)
+    said = []
+
+    def hear(text):
+        said.append(text)
+        release.set()
+
+    with storage.lock(tmp_path / "lock", wait=True, say=hear):
+        assert said == [f"Waiting for process {other.pid}, which writes to {tmp_path / 'lock'}."]
+    other.join()
+
+
 def test_never_two_hold_a_lock_even_while_its_folder_comes_and_goes(tmp_path):
     """Three processes that lock, remove and make one folder again are never inside together."""
     context = multiprocessing.get_context("spawn")

@@ -1,0 +1,135 @@
+"""What a run would do: the source is listed and compared with the table, and nothing is written."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from featurize.config import Job
+from featurize.encoder import Encoder
+from featurize.errors import (
+    FeaturizeError,
+    MismatchError,
+    TableError,
+    TooManyRejects,
+    UsageError,
+)
+from featurize.pipeline.binding import Binding
+from featurize.pipeline.comparing import find_changes
+from featurize.pipeline.diff import Diff, Status
+from featurize.pipeline.kept_out import KeptOut
+from featurize.pipeline.run import LISTING
+from featurize.pipeline.tolerance import Tolerance
+from featurize.pipeline.workers import Watch, Workers
+from featurize.sources import Listing, Source
+from featurize.table import EmbeddingTable
+from featurize.table.layout import Layout
+from featurize.table.log import CommitLog
+from featurize.types import Json, Reporter
+
+_REFUSALS = (TableError, UsageError, MismatchError, TooManyRejects)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The inputs of a run beside the table it would work on, None for a new one.
+
+    `diff` is None where they could not be compared, `refusal` why the run would be stopped.
+    """
+
+    job: Job
+    listing: Listing
+    table: EmbeddingTable | None
+    diff: Diff | None = None
+    refusal: FeaturizeError | None = None
+
+    def to_json(self) -> Json:
+        """Return the counts, null where they are not known, and the refusal, if any."""
+        table, refusal = self.table, self.refusal
+        return {
+            "version": 0 if table is None else table.version,
+            "rows": 0 if table is None else len(table),
+            **self._counts(),
+            "refusal": refusal
+            and {"kind": refusal.kind, "message": refusal.message, "fix": refusal.fix},
+        }
+
+    def _counts(self) -> Json:
+        diff = self.diff
+        if diff is None:
+            unknown = dict.fromkeys(("new", "changed", "updated", "unchanged", "deleted"))
+            return {**unknown, "rejected": self.listing.rejected_count}
+        kept = (diff.status == Status.KEEP) & (diff.part >= 0)
+        return {
+            "new": len(diff.places(Status.NEW)) - diff.refused,
+            "changed": len(diff.places(Status.CHANGED)),
+            "updated": len(diff.places(Status.UPDATED)),
+            "unchanged": int(kept.sum()),
+            "deleted": diff.deleted,
+            "rejected": Tolerance.of(self.job, self.table, diff).rejects,
+        }
+
+
+def plan_source(
+    job: Job, source: Source, name: str, encoder: Encoder | None, reporter: Reporter
+) -> Json:
+    """Say what `embed_source` would do, without writing into the output folder.
+
+    Contents are read and hashed where there is a table to compare them with. `encoder` is None
+    where `name` was not exported yet: then nothing is compared with a table. Raises SourceError
+    where there is no input.
+    """
+    snapshot = CommitLog(Layout.of(Path(job.out)).log).snapshot()
+    table = EmbeddingTable.open(job.out) if snapshot.version else None
+    scan = KeptOut(source, snapshot)
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Path(folder) / LISTING
+        with Listing.build(scan, spool, reporter.progress) as listing:
+            preview = Preview(job, listing, table)
+            if table is None:
+                preview = _compared(preview, None, Path(folder))
+            elif encoder is not None:
+                binding = Binding(job, source, encoder, name, table)
+                preview = _compared(preview, binding, Path(folder))
+            else:
+                source.notes.append(f"Not compared with the table: {name} is not exported here.")
+            return {
+                "plan": True,
+                "table": str(job.out),
+                "encoder": name,
+                "modality": str(source.modality),
+                "inputs": len(listing),
+                "bytes": int(listing.sizes.sum()),
+                **preview.to_json(),
+                "kept_out": scan.count,
+                "ignored": sum(source.ignored.values()),
+                "ignored_kinds": dict(sorted(source.ignored.items())),
+                "columns": source.columns().names,
+                "notes": list(source.notes),
+            }
+
+
+def _compared(preview: Preview, binding: Binding | None, folder: Path) -> Preview:
+    """Add what changed, and why the run would be refused: for all that `embed_source` refuses."""
+    job, listing, diff = preview.job, preview.listing, None
+    try:
+        if binding is None:
+            diff = Diff.everything(len(listing), refused=listing.rejected_count)
+        else:
+            binding.origin()
+            diff = _changes(binding, listing, folder)
+            binding.require_sound(diff, listing)
+        Tolerance.of(job, preview.table, diff).require_foreseen()
+    except _REFUSALS as refusal:
+        return replace(preview, diff=diff, refusal=refusal)
+    return replace(preview, diff=diff)
+
+
+def _changes(binding: Binding, listing: Listing, folder: Path) -> Diff:
+    watch = Watch(binding.job.stuck_after)
+    workers = Workers(binding.encoder.runtime.workers, watch, "reading")
+    try:
+        return find_changes(binding, listing, folder, workers, say=lambda _: None)
+    finally:
+        workers.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,125 @@
+"""`embed --plan`: what a run would do, as the run then does it, and nothing written."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from featurize.bundle import Bundle, write_card
+
+COUNTS = ("new", "changed", "updated", "unchanged", "deleted", "rejected")
+
+
+def rows(path, *lines):
+    """Write rows of id, text, label and price."""
+    path.write_text("\n".join(["id,text,label,price", *lines]) + "\n")
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Write ten rows, one of them blank."""
+    rows(tmp_path / "in.csv", *(f"r{n},fox {n},a,1" for n in range(9)), "blank,,a,1")
+    return tmp_path / "in.csv"
+
+
+@pytest.fixture
+def table(command, source, tiny_text, tmp_path):
+    """Embed them."""
+    out = tmp_path / "t"
+    assert command("embed", source, "--out", out, "--encoder", tiny_text, "--json")[0] == 3
+    return out
+
+
+@pytest.fixture
+def plan(command, tmp_path, hashes):
+    """Return a function that plans, and sees to it that nothing at all is written."""
+
+    def run(source, out, *options):
+        before = hashes(tmp_path)
+        code, data, _ = command("embed", source, "--out", out, "--plan", "--json", *options)
+        assert hashes(tmp_path) == before
+        assert code == 0
+        return data
+
+    return run
+
+
+def test_a_new_table_takes_all_that_is_not_rejected(plan, source, tmp_path):
+    """Without a table, what can be read is new; the encoder need not be there yet."""
+    data = plan(source, tmp_path / "t")
+    assert [data[name] for name in COUNTS] == [9, 0, 0, 0, 0, 1]
+    assert (data["version"], data["rows"], data["encoder"]) == (0, 0, "minilm")
+
+
+@pytest.mark.parametrize("options", [(), ("--allow-delete",), ("--append",)])
+def test_a_plan_counts_what_the_run_then_does(plan, command, source, table, options):
+    """New, changed, updated, unchanged, deleted and rejected are those of the run itself."""
+    kept = [f"r{n},fox {n},a,1" for n in range(2, 9)]
+    kept[0] = "r2,another fox,a,1"
+    kept[1] = "r3,fox 3,b,1"
+    rows(source, *kept, "new,a dog,a,1", "worse,,a,1")
+    if not options:
+        rows(source, "r0,fox 0,a,1", *kept, "new,a dog,a,1", "worse,,a,1")
+    planned = plan(source, table, *options)
+    assert planned["refusal"] is None
+    code, done, _ = command("embed", source, "--out", table, "--json", *options)
+    assert code == 3
+    assert done["embedded"] == planned["new"] + planned["changed"] == 2
+    assert done["updated"] == planned["updated"] == 1
+    assert done["deleted"] == planned["deleted"] == {(): 1, ("--append",): 0}.get(options, 2)
+    assert done["rejected"] == planned["rejected"]
+    again = plan(source, table, *options)
+    assert [again[name] for name in COUNTS[:3]] == [0, 0, 0]
+
+
+def test_a_plan_says_that_the_run_would_be_stopped(plan, told, source, table, tmp_path, tiny_text):
+    """The deletion guard, too many rejects, another source and another option are foreseen."""
+    data = plan(source, table, "--max-rejects", "0")
+    assert data["refusal"]["kind"] == "too_many_rejects"
+    assert plan(source, table, "--no-text")["refusal"]["kind"] == "usage"
+    other = tmp_path / "other.csv"
+    other.write_bytes(source.read_bytes())
+    data = plan(other, table)
+    assert (data["refusal"]["kind"], data["new"]) == ("table", None)
+    data = plan(other, table, "--append")
+    assert "'r0'" in data["refusal"]["message"]
+    rows(source, "r0,fox 0,a,1")
+    data = plan(source, table)
+    assert (data["deleted"], data["refusal"]["kind"]) == (8, "table")
+    assert "--allow-delete" in data["refusal"]["fix"]
+    code, out, _ = told("embed", source, "--out", table, "--plan")
+    assert code == 0
+    assert "8 deleted" in out
+    assert "would be stopped: 8 of 9 rows" in out
+
+
+def test_another_encoder_is_foreseen(plan, source, table, tiny_text, tmp_path):
+    """Its vectors would never meet those of the table, so nothing is compared."""
+    shutil.copytree(tiny_text, tmp_path / "other")
+    bundle = Bundle.open(tmp_path / "other")
+    space = replace(bundle.card.space, weights="x")
+    write_card(tmp_path / "other", replace(bundle.card, space=space), {"parity": {}})
+    data = plan(source, table, "--encoder", tmp_path / "other")
+    assert (data["refusal"]["kind"], data["unchanged"]) == ("mismatch", None)
+
+
+def test_lost_labels_and_columns_are_said_by_plan_and_run(plan, command, source, table):
+    """A header that was renamed takes labels and columns away; never silently."""
+    source.write_text(source.read_text().replace("id,text,label,price", "id,text,class,cost"))
+    planned = plan(source, table)["notes"]
+    code, done, err = command("embed", source, "--out", table, "--json")
+    assert code == 3
+    for notes in (planned, done["notes"], [err]):
+        said = "\n".join(notes)
+        assert "every label becomes null" in said
+        assert "Column 'price', which the table has, is no longer in the source" in said
+    _, done, err = command("embed", source, "--out", table, "--json")
+    assert "no longer" not in json.dumps(done) + err
+
+
+def test_what_was_not_exported_yet_is_not_exported_for_a_plan(plan, source, tmp_path, monkeypatch):
+    """The cache stays as empty as it was."""
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
+    plan(source, tmp_path / "t")
+    assert not (tmp_path / "cache").exists()
