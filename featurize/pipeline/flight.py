@@ -55,8 +55,9 @@ class Flight:
                     self._land_next()
             raise
         finally:
-            self._tools.workers.shutdown(wait=True, cancel_futures=True)
-            threads.shutdown(wait=True, cancel_futures=True)
+            with shielded():  # no thread of a run outlives it, however often it is interrupted
+                self._tools.workers.shutdown(wait=True, cancel_futures=True)
+                threads.shutdown(wait=True, cancel_futures=True)
 
     def _land_next(self) -> None:
         self._tools.workers.watch.wait(self._made[0], self._show)
