@@ -110,10 +110,13 @@ class Encoder:
 
     def known_vectors(self, count: int) -> NDArray[np.float32]:
         """Encode the first known inputs, one by one, on this thread; (count, dim) float32."""
-        contents, _ = self._reference()
-        known = self.processor.prepare(contents[:count])
-        batches = [self.processor.collate([_accepted(sample)]) for sample in known]
+        batches = [self.processor.collate([sample]) for sample in self.known_samples(count)]
         return np.concatenate([self._checked(self.runtime.run(batch), 1) for batch in batches])
+
+    def known_samples(self, count: int | None = None) -> list[Sample]:
+        """Prepare the first known inputs, or all."""
+        contents, _ = self._reference()
+        return [_accepted(sample) for sample in self.processor.prepare(contents[:count])]
 
     def halve_budget(self, seen: int) -> None:
         """Make batches half as large as those of budget `seen`, for which memory did not suffice.

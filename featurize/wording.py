@@ -4,3 +4,19 @@
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: `1 row`, `1,234 rows`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: `12 s`, `3 min`, `5 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people say it: `512 B`, `12 MB`, `1.6 GB`."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.{0 if count >= 10 * factor else 1}f} {unit}"
+    return f"{count} B"

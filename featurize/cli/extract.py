@@ -13,7 +13,7 @@ from featurize.cli.console import Console, Outcome
 from featurize.cli.heartbeat import heartbeat
 from featurize.config import Job
 from featurize.types import Json, RunSummary
-from featurize.wording import counted
+from featurize.wording import counted, duration, size
 
 EXIT_REJECTS = 3
 _ROWS_WITH_A_RATE = 100
@@ -143,6 +143,11 @@ def _plan_text(planned: Json) -> str:
     ]
     if refusal := planned["refusal"]:
         lines += [f"The run would be stopped: {refusal['message']}", refusal["fix"]]
+    if takes := planned["estimate"]:
+        lines.append(
+            f"That would take about {duration(takes['seconds'])}, {size(takes['memory_bytes'])} of "
+            f"memory and {size(takes['disk_bytes'])} on the disk."
+        )
     return "\n".join([*lines, "Nothing was written."])
 
 

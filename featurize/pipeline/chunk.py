@@ -145,6 +145,15 @@ def _awaited(claim: Claim, workers: Workers) -> dict[str, NDArray[np.float32]]:
     return found
 
 
+def prepare_samples(listed: pa.Table, extraction: Extraction, workers: Workers) -> list[Sample]:
+    """Load and prepare listed inputs; return the samples of those that are not rejected."""
+    listed = listed.filter(listed.column("reason").is_null())
+    records = records_of(listed)
+    windows = _prepared_windows(list(range(len(records))), records, extraction, workers)
+    outcomes = (item.outcome for _, prepared in windows for item in prepared)
+    return [outcome for outcome in outcomes if not isinstance(outcome, InputRejected)]
+
+
 def records_of(listed: pa.Table) -> list[Record]:
     """Return the listed inputs as a source loads them."""
     names = ("id", "source", "content", "path")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from featurize.config import Job
 from featurize.encoder import Encoder
@@ -16,8 +19,11 @@ from featurize.errors import (
     UsageError,
 )
 from featurize.pipeline.binding import Binding
+from featurize.pipeline.chunk import Extraction
 from featurize.pipeline.comparing import find_changes
 from featurize.pipeline.diff import Diff, Status
+from featurize.pipeline.donors import Donors
+from featurize.pipeline.estimate import Estimate, estimate
 from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.run import LISTING
 from featurize.pipeline.tolerance import Tolerance
@@ -35,7 +41,8 @@ _REFUSALS = (TableError, UsageError, MismatchError, TooManyRejects)
 class Preview:
     """The inputs of a run beside the table it would work on, None for a new one.
 
-    `diff` is None where they could not be compared, `refusal` why the run would be stopped.
+    `diff` is None where they could not be compared, `refusal` why the run would be stopped,
+    `takes` what the run would take, None where that is not known.
     """
 
     job: Job
@@ -43,9 +50,10 @@ class Preview:
     table: EmbeddingTable | None
     diff: Diff | None = None
     refusal: FeaturizeError | None = None
+    takes: Estimate | None = None
 
     def to_json(self) -> Json:
-        """Return the counts, null where they are not known, and the refusal, if any."""
+        """Return the counts, null where they are not known, the refusal and what it would take."""
         table, refusal = self.table, self.refusal
         return {
             "version": 0 if table is None else table.version,
@@ -53,6 +61,7 @@ class Preview:
             **self._counts(),
             "refusal": refusal
             and {"kind": refusal.kind, "message": refusal.message, "fix": refusal.fix},
+            "estimate": self.takes and asdict(self.takes),
         }
 
     def _counts(self) -> Json:
@@ -83,15 +92,17 @@ def plan_source(
     snapshot = CommitLog(Layout.of(Path(job.out)).log).snapshot()
     table = EmbeddingTable.open(job.out) if snapshot.version else None
     scan = KeptOut(source, snapshot)
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         spool = Path(folder) / LISTING
         with Listing.build(scan, spool, reporter.progress) as listing:
             preview = Preview(job, listing, table)
-            if table is None:
-                preview = _compared(preview, None, Path(folder))
-            elif encoder is not None:
+            if encoder is not None:
                 binding = Binding(job, source, encoder, name, table)
-                preview = _compared(preview, binding, Path(folder))
+                preview = _with_estimate(_compared(preview, binding, Path(folder)), binding, began)
+            elif table is None:
+                preview = _compared(preview, None, Path(folder))
+                source.notes.append(f"Time and space are not estimated: {name} is not exported.")
             else:
                 source.notes.append(f"Not compared with the table: {name} is not exported here.")
             return {
@@ -108,6 +119,25 @@ def plan_source(
                 "columns": source.columns().names,
                 "notes": list(source.notes),
             }
+
+
+def _with_estimate(preview: Preview, binding: Binding, began: float) -> Preview:
+    """Add what the run would take, with what this plan has taken since it began."""
+    diff = preview.diff
+    if diff is None or preview.refusal is not None:
+        return preview
+    compared = time.monotonic() - began
+    encoder, schema = binding.encoder, binding.schema()
+    places = np.flatnonzero(np.isin(diff.status, (Status.NEW, Status.CHANGED)))
+    watch = Watch(binding.job.stuck_after)
+    workers = Workers(encoder.runtime.workers, watch, "encoding")
+    with tempfile.TemporaryDirectory() as folder:
+        extraction = Extraction(binding.source, encoder, schema, Donors(Path(folder)))
+        try:
+            takes = estimate(preview.listing, places, extraction, workers, Path(folder))
+        finally:
+            workers.shutdown(wait=True, cancel_futures=True)
+    return replace(preview, takes=replace(takes, seconds=round(compared + takes.seconds, 1)))
 
 
 def _compared(preview: Preview, binding: Binding | None, folder: Path) -> Preview:

@@ -17,6 +17,7 @@ from featurize.pipeline.flight import Flight
 from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.meter import Meter
 from featurize.pipeline.plan import plan_steps
+from featurize.pipeline.rates import WORTH_TUNING, tuned_budget
 from featurize.pipeline.readiness import make_ready
 from featurize.pipeline.sentinel import Sentinel
 from featurize.pipeline.stages import Stage, StageClock
@@ -103,8 +104,11 @@ def _sync(binding: Binding, writer: TableWriter, totals: _Totals, reporter: Repo
             with clock.busy(Stage.LOAD):
                 make_ready(encoder, reporter)
                 donors = Donors.of(binding.table)
-        schema = binding.schema()
-        extraction = Extraction(source, encoder, schema, donors, meter.advance, clock)
+        if binding.table is None and diff.work > WORTH_TUNING:
+            with clock.busy(Stage.LOAD):
+                encoder.budget = tuned_budget(encoder, workers)
+                writer.origin["variant"] = encoder.variant
+        extraction = Extraction(source, encoder, binding.schema(), donors, meter.advance, clock)
         steps = plan_steps(binding.table, diff, listing, extraction)
         sentinel = workers.submit(Sentinel, encoder).result() if diff.needs_encoder else None
         tools = Tools(listing, extraction, writer, workers, sentinel)
