@@ -100,12 +100,13 @@ def reality(folder: Path, count: int, precision: str) -> Iterator[str]:
         yield f"| {what} | {said:,.0f} {unit} | {took:,.0f} {unit} | {took / said:.2f} |"
     first, last = tenths(table)
     early, late = (median(part) for part in halves_of(run.memory))
+    grown = late - early - 0.85 * MEMORY_A_ROW * rows
     yield ""
     yield (
         f"{rows:,} rows, {rows / seconds:,.0f} a second. Rate of the last tenth: "
         f"{last / first:.3f} of the first (aim: at least 0.95). Resident memory, median of the "
         f"second and of the last tenth: {early / 1e6:,.0f} and {late / 1e6:,.0f} MB; "
-        f"beyond {MEMORY_A_ROW} B a row it grew by {(late - early - 0.85 * MEMORY_A_ROW * rows) / 1e6:,.0f} MB."
+        f"beyond {MEMORY_A_ROW} B a row it grew by {grown / 1e6:,.0f} MB."
     )
 
 
