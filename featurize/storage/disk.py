@@ -16,11 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from featurize.errors import FileError
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _BUFFER = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # RENAME_SWAP on macOS
 
@@ -100,14 +103,9 @@ def _sync_path(path: Path) -> None:
 
 
 def try_writing(folder: Path) -> None:
-    """Raise OSError where no file can be made in a folder, or none linked; leaves none there."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".") as file:
-        link = Path(f"{file.name}.link")
-        try:
-            os.link(file.name, link)
-        except OSError as error:
-            raise OSError(error.errno, "the file system has no hard links") from error
-        os.unlink(link)
+    """Raise OSError where no file can be made in a folder; leaves none there."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def sync_folder(folder: Path) -> None:
@@ -144,9 +142,21 @@ def put_if_absent(path: Path, data: bytes) -> None:
     try:
         with create(staged) as file:
             file.write(data)
-        os.link(staged, path)
+        _link(staged, path)
     finally:
         remove(staged)
+
+
+def _link(old: Path, new: Path) -> None:
+    try:
+        os.link(old, new)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        raise FileError(
+            f"{new}: the file system has no hard links, which commits are made with.",
+            fix="Choose an --out on another file system than FAT, exFAT and the like.",
+        ) from error
 
 
 def make_folder(path: Path) -> None:

@@ -39,7 +39,7 @@ def require_writable(root: Path) -> None:
         storage.try_writing(nearest)
     except OSError as error:
         raise TableError(
-            f"{root} cannot be written: {nearest} takes none of its files ({error.strerror}).",
+            f"{root} cannot be written: {nearest} takes no files ({error.strerror}).",
             fix="Choose another --out.",
         ) from error
 

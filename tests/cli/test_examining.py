@@ -189,7 +189,7 @@ def test_a_refusing_system_is_told_of_with_path_and_advice(
         monkeypatch.setattr(disk, "_step", refuse)
         ended, data, _ = command("embed", source, "--out", table, "--json")
     error = data["error"]
-    assert (ended, error["kind"]) == (1, "file")
+    assert (ended, error["kind"]) == (1, "file"), error
     assert error["message"].startswith(str(table / place))
     assert os.strerror(code) in error["message"]
     assert advice in error["fix"]

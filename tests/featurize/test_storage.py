@@ -1,5 +1,6 @@
 """Storage: durable, whole, exclusive."""
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from featurize import storage
-from featurize.errors import TableLocked
+from featurize.errors import FileError, TableLocked
 
 
 def test_hashes_are_sha256(tmp_path):
@@ -31,6 +32,18 @@ def test_put_if_absent_keeps_the_first(tmp_path):
         storage.put_if_absent(tmp_path / "1.json", b"second")
     assert (tmp_path / "1.json").read_bytes() == b"first"
     assert [path.name for path in tmp_path.iterdir()] == ["1.json"]
+
+
+def test_a_file_system_without_hard_links_is_named(tmp_path, monkeypatch):
+    """FAT answers with EPERM, which is no question of permissions there."""
+
+    def refuse(_old, _new):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(FileError, match="no hard links"):
+        storage.put_if_absent(tmp_path / "1.json", b"first")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_new_folder_appears_whole_or_not_at_all(tmp_path):
