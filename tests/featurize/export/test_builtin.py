@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 
 from featurize.catalog import BUILT_IN
-from featurize.config import RuntimeName
 from featurize.encoder import Encoder
 from featurize.errors import ExportError, UsageError
 from featurize.export.builtin import PACKAGES, require_weights
 from featurize.export.origin import locate
-from featurize.export.pictures import reference_pictures
 from featurize.processors.image import Preprocessing
 from featurize.reference import read_reference
 
@@ -62,23 +60,6 @@ def test_vectors_are_those_of_the_reference_model(name, least, request):
     assert len(inputs) >= least
     assert np.abs(found - expected).max() <= 1e-5
     assert 0 < bundle.export["parity"]["max_abs_diff"] <= 1e-5
-
-
-@pytest.mark.parametrize("runtime", [RuntimeName.ONNXRUNTIME, RuntimeName.OPENVINO])
-@pytest.mark.parametrize("name", ["minilm_bundle", "image_bundle"])
-def test_a_vector_does_not_depend_on_its_neighbours(name, runtime, request):
-    """Batch size, order and threads change no bit, on either runtime."""
-    pytest.importorskip(runtime)
-    bundle = request.getfixturevalue(name)
-    inputs = SHORT * 2 if name == "minilm_bundle" else reference_pictures()[:12]
-    encoder = Encoder.open(bundle, device="cpu", runtime=runtime)
-    encoder.budget = encoder.runtime.workers = 1
-    alone = encoder.encode(inputs)
-    order = np.random.default_rng(0).permutation(len(inputs))
-    for encoder.budget in (3, 8, 64, 1024, 8192):
-        for encoder.runtime.workers in (1, 2):
-            together = encoder.encode([inputs[position] for position in order])
-            np.testing.assert_array_equal(together, alone[order])
 
 
 def test_pinned_weights_are_checked_before_they_are_read(tmp_path):

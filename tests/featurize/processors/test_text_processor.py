@@ -10,7 +10,7 @@ from tokenizers.models import WordLevel
 
 from featurize.config import Overflow
 from featurize.errors import InputRejected
-from featurize.processors.text import TextProcessor, load_tokenizer
+from featurize.processors.text import CHARS_PER_TOKEN, TextProcessor, load_tokenizer
 from featurize.types import RejectReason
 
 MAX = 16
@@ -89,18 +89,42 @@ def test_a_text_without_tokens_is_empty():
     assert fox.columns["n_tokens"] == 1
 
 
-@given(st.lists(st.text(st.sampled_from("ab \n\t\u200b\u3000."), max_size=400), max_size=5))
-@settings(deadline=None)
-def test_cutting_first_never_changes_the_tokens(tiny_tokenizer_json, texts):
+SPACES = " \t\n\r\x0b\x0c\x1c\x85\xa0\u1680\u2003\u2028\u202f\u3000\u200b\u2060\ufeff"
+PIECES = st.one_of(
+    st.text(st.sampled_from("ab .,'-"), max_size=30),
+    st.text(st.sampled_from(SPACES), max_size=6),
+    st.text(max_size=12),
+    st.sampled_from(["[CLS]", "[SEP] ", " [MASK]", "[UNK]", "##ing", "e\u0301", "ﬁ", "ǆ", "İ"]),
+    st.sampled_from(["漢字", "กำลัง", "한국어", "नमस्ते", "שלום", "👩‍👩‍👧‍👦", "🇩🇪", "\x00", "�"]),
+    st.integers(1, 300).map("x".__mul__),
+)
+TEXTS = st.lists(st.tuples(PIECES, st.integers(1, 12)), max_size=12).map(
+    lambda pieces: "".join(piece * times for piece, times in pieces)
+)
+
+
+@pytest.mark.parametrize("bundle", ["tiny_text", "minilm_bundle"])
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.torture)])
+def test_cutting_first_never_changes_the_tokens(bundle, count, request):
     """A text cut before tokenizing has the ids of the whole text."""
-    processor = TextProcessor(Tokenizer.from_str(tiny_tokenizer_json), 4, Overflow.TRUNCATE)
-    whole = Tokenizer.from_str(tiny_tokenizer_json)
-    whole.enable_truncation(4)
-    for text, sample in zip(texts, processor.prepare(texts), strict=True):
-        assert list(sample.features["input_ids"]) == whole.encode(text).ids
+    path = request.getfixturevalue(bundle) / "tokenizer.json"
+    processor, whole = (
+        TextProcessor(load_tokenizer(path), MAX, Overflow.TRUNCATE),
+        load_tokenizer(path),
+    )
+    whole.no_padding()
+    whole.no_truncation()
+    cut = []
 
+    @given(TEXTS)
+    @settings(deadline=None, max_examples=count, database=None)
+    def holds(text):
+        expected = whole.encode(text).ids
+        (sample,) = processor.prepare([text])
+        ids = list(sample.features["input_ids"])
+        assert ids[:-1] == expected[: len(ids) - 1]
+        assert len(ids) == min(MAX, len(expected))
+        cut.append(len(text) > CHARS_PER_TOKEN * MAX)
 
-@pytest.fixture(scope="session")
-def tiny_tokenizer_json(tiny_text):
-    """Return the tiny tokenizer as JSON."""
-    return (tiny_text / "tokenizer.json").read_text()
+    holds()
+    assert sum(cut) > count // 20

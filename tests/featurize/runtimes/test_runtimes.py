@@ -7,7 +7,6 @@ from featurize.bundle import Bundle
 from featurize.config import Precision, RuntimeName
 from featurize.encoder import Encoder
 from featurize.errors import MissingExtra, RuntimeUnavailable
-from featurize.reference import read_reference
 from featurize.runtimes import choose_place, devices, open_runtime
 
 ONNX = (RuntimeName.ONNXRUNTIME, Precision.FP32)
@@ -58,23 +57,26 @@ def test_vectors_are_float32_rows(choice, bundle, request):
 
 
 @pytest.mark.export
-@pytest.mark.parametrize("name", ["minilm_bundle", "image_bundle"])
-def test_no_vector_depends_on_its_batch_or_thread(choice, name, request):
-    """Short and long inputs get the same bits alone, in batches and on several threads."""
-    bundle = request.getfixturevalue(name)
-    runtime, precision = choice
-    encoder = Encoder.open(bundle, device="cpu", runtime=runtime, precision=precision)
-    contents = [
-        encoder.processor.restore(item) for item in read_reference(bundle.path / "reference.npz")[0]
-    ]
-    sample = contents[::2]
+@pytest.mark.parametrize(("name", "count"), [("minilm_bundle", 16), ("image_bundle", 6)])
+def test_no_vector_depends_on_its_neighbours(choice, name, count, request):
+    """Six budgets, three orders, one and two threads change no bit, on known inputs of any size."""
+    encoder = _opened(request.getfixturevalue(name), choice)
+    known = [encoder.processor.restore(item) for item in encoder._reference()[0]]
+    few = [known[place] for place in np.linspace(0, len(known) - 1, count).astype(int)]
     encoder.budget = encoder.runtime.workers = 1
-    alone = encoder._encode_contents(sample)
-    for budget, workers in ((64, 2), (2048, 1), (4096, 3)):
-        encoder.budget, encoder.runtime.workers = budget, workers
-        together = encoder._encode_contents([*reversed(sample), *sample])
-        np.testing.assert_array_equal(together[len(sample) :], alone)
-        np.testing.assert_array_equal(together[: len(sample)], alone[::-1])
+    alone = encoder._encode_contents(few)
+    shuffled = np.random.default_rng(0).permutation(count)
+    for order in (np.arange(count), np.arange(count)[::-1], shuffled):
+        for encoder.budget in (1, 3, 40, 256, 1024, 8192):
+            for encoder.runtime.workers in (1, 2):
+                together = encoder._encode_contents([few[place] for place in order])
+                np.testing.assert_array_equal(together, alone[order])
+
+
+def _opened(bundle, choice):
+    """Open an encoder with a runtime and a precision."""
+    runtime, precision = choice
+    return Encoder.open(bundle, device="cpu", runtime=runtime, precision=precision)
 
 
 @pytest.mark.export
