@@ -20,10 +20,12 @@ from featurize.sources import Listing
 from featurize.table.part import write_part
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 _PREPARED = 512  # inputs that are read and prepared
-_WRITTEN = 192  # rows that are made and written
+_WRITTEN = 192  # rows that are made and written, where that takes no longer than
+_LONGEST = 4.0  # seconds
 _KEY_BYTES = 80  # what a listed input keeps in memory for the whole run
 _COPIES = 4  # of contents and vectors, at the height of a chunk
 
@@ -56,7 +58,11 @@ def estimate(
         return Estimate(loading, _peak_memory(), 0)
     working = _thread_seconds(listing, places, extraction, workers)
     chunks = plan_chunks(listing.sizes[places], extraction.encoder.processor.chunk_bytes)
-    disk = _disk_bytes(listing, places, len(chunks), extraction, workers, folder)
+    afford = _LONGEST * extraction.encoder.runtime.workers * len(places) / max(working, 1e-9)
+    chosen = _spread(places, min(_WRITTEN, 8 + int(afford)))
+    with extraction.claims.held() as held:
+        rows = run_chunk(listing.take(chosen), extraction, held, workers).rows
+    disk = _disk_bytes(rows, len(places) / len(chosen), len(chunks), folder)
     contents = max(int(listing.sizes[places[chunk.start : chunk.stop]].sum()) for chunk in chunks)
     vectors = max(map(len, chunks)) * extraction.encoder.dim * 4
     at_once = min(len(chunks), STEPS_IN_FLIGHT + 1)
@@ -80,18 +86,8 @@ def _thread_seconds(
     return spent * len(places) / len(chosen)
 
 
-def _disk_bytes(
-    listing: Listing,
-    places: NDArray[np.int64],
-    parts: int,
-    extraction: Extraction,
-    workers: Workers,
-    folder: Path,
-) -> int:
-    """Return the size of all parts: what each costs anyway, and what more rows add."""
-    chosen = _spread(places, _WRITTEN)
-    with extraction.claims.held() as held:
-        rows = run_chunk(listing.take(chosen), extraction, held, workers).rows
+def _disk_bytes(rows: pa.Table, times: float, parts: int, folder: Path) -> int:
+    """Return the size of parts with so many times the rows: what each costs, and every row."""
     count = len(rows)
     if count < 2:
         return write_part(rows, folder / "all.parquet").bytes
@@ -100,8 +96,7 @@ def _disk_bytes(
         for size in (count // 2, count)
     )
     each = (whole - half) / (count - count // 2)
-    total = count / len(chosen) * len(places)
-    return int(parts * (whole - count * each) + total * each)
+    return int(parts * (whole - count * each) + times * count * each)
 
 
 def _spread(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -22,7 +22,8 @@ WORTH_TUNING = 5000  # inputs: for fewer, measuring costs more than it brings
 _SCALES = (0.5, 1.0, 2.0)
 _ROUNDS = 3
 _NOTICEABLE = 0.95  # of the time of the budget that is the default
-_MOST_COSTS = 6
+_PLACES = (1, 0, 0.5, 0.25, 0.75, 0.9)  # in the order of costs, the most telling first
+_LONGEST = 4.0  # seconds for measuring, where two costs are known
 
 
 def tuned_budget(encoder: Encoder, workers: Executor) -> int:
@@ -45,13 +46,14 @@ def seconds_by_cost(
     """
     costs = np.array([sample.cost for sample in samples])
     by_cost = {sample.cost: sample for sample in samples}
-    steps = np.linspace(0, 1, _MOST_COSTS)
-    chosen = np.unique(np.quantile(costs, steps, method="nearest"))
-    measured_here = [
-        median(_seconds(encoder, by_cost[cost], encoder.budget, workers) for _ in range(2))
-        for cost in chosen.tolist()
-    ]
-    seconds: NDArray[np.float64] = np.interp(costs, chosen, measured_here)
+    found: dict[int, float] = {}
+    until = time.perf_counter() + _LONGEST
+    for place in _PLACES:
+        cost = int(np.quantile(costs, place, method="nearest"))
+        if cost not in found and (len(found) < 2 or time.perf_counter() < until):
+            found[cost] = _seconds(encoder, by_cost[cost], encoder.budget, workers)
+    known = sorted(found)
+    seconds: NDArray[np.float64] = np.interp(costs, known, [found[cost] for cost in known])
     return seconds
 
 
