@@ -49,13 +49,15 @@ class Donors:
 
     def add(self, part: Part, digests: Sequence[str]) -> None:
         """Take in the contents of a part."""
-        keys = _keys(digests)
+        keys = np.sort(_keys(digests))
         with self._lock:
-            number = np.full(len(keys), len(self._parts), np.int32)
+            known, numbers = self._index
+            places = np.searchsorted(known, keys)
+            self._index = (
+                np.insert(known, places, keys),
+                np.insert(numbers, places, len(self._parts)),
+            )
             self._parts.append(part)
-            all_keys = np.concatenate([self._index[0], keys])
-            order = np.argsort(all_keys, kind="stable")
-            self._index = all_keys[order], np.concatenate([self._index[1], number])[order]
 
     def move(self, commit: Callable[[], Mapping[Path, Part]]) -> None:
         """Let staged parts get their places, by the path they had; none is read meanwhile."""

@@ -20,3 +20,13 @@ def test_every_position_once_equal_costs_within_budget(costs, budget):
 def test_the_dearest_come_first():
     """Long inputs start first, so that workers finish together."""
     assert equal_cost_batches([1, 5, 1, 5], 5) == [[1], [3], [0, 2]]
+
+
+@given(st.integers(1, 5000), st.integers(1, 300))
+def test_few_shapes_occur(count, budget):
+    """Besides full batches, only powers of two, each once: a runtime prepares for every shape."""
+    sizes = [len(batch) for batch in equal_cost_batches([1] * count, budget)]
+    rest = [size for size in sizes if size != budget]
+    assert sum(sizes) == count
+    assert all(size & (size - 1) == 0 for size in rest)
+    assert len(rest) == len(set(rest))

@@ -54,7 +54,7 @@ def test_a_plan_foresees_the_size_of_the_table(job, encoder):
     embed(job, encoder)
     size = sum(path.stat().st_size for path in Path(job.out, "data").iterdir())
     assert 0.8 < foreseen["disk_bytes"] / size < 1.25
-    assert foreseen["seconds"] > 0
+    assert 0 <= foreseen["seconds"] < 60
     assert foreseen["memory_bytes"] > 2**20
     assert plan(job, encoder)["estimate"]["disk_bytes"] == 0
     with job.source.open("a") as file:
