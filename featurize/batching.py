@@ -16,7 +16,7 @@ def equal_cost_batches(costs: Sequence[int], budget: int) -> list[list[int]]:
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for position, cost in enumerate(costs):
         groups[cost].append(position)
-    batches = []
+    batches: list[list[int]] = []
     for cost in sorted(groups, reverse=True):
         batches += _cut(groups[cost], max(1, budget // cost))
     return batches
