@@ -57,7 +57,7 @@ def test_vectors_are_float32_rows(choice, bundle, request):
 
 
 @pytest.mark.export
-@pytest.mark.parametrize(("name", "count"), [("minilm_bundle", 16), ("image_bundle", 6)])
+@pytest.mark.parametrize(("name", "count"), [("minilm_bundle", 10), ("image_bundle", 6)])
 def test_no_vector_depends_on_its_neighbours(choice, name, count, request):
     """Six budgets, three orders, one and two threads change no bit, on known inputs of any size."""
     encoder = _opened(request.getfixturevalue(name), choice)
