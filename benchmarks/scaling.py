@@ -29,6 +29,7 @@ PLANNED = 20_000
 LENGTHS = {"3 words": (3, 3), "12 words": (8, 16), "50 words": (40, 60), "180 words": (170, 190)}
 SHORT = (2, 5)
 MEMORY_A_ROW = 80
+_PRIME, _STRIDE = 1_000_003, 611_953
 _PAUSE = 0.5  # seconds between two looks at the memory of a run
 
 
@@ -162,7 +163,8 @@ def write_texts(path: Path, count: int, words: tuple[int, int]) -> Path:
         writer.writerow(["id", "text"])
         for number in range(count):
             text = " ".join(chance.choices(known, k=chance.randint(*words)))
-            writer.writerow((f"{number:07}", f"{text} {number}"))
+            mixed = number * _STRIDE % _PRIME  # numbers of few digits, and tokens, lie anywhere
+            writer.writerow((f"{number:07}", f"{text} {mixed}"))
     return path
 
 

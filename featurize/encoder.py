@@ -20,6 +20,7 @@ from featurize.reference import read_reference
 from featurize.runtimes import Runtime, choose_place, open_runtime
 from featurize.runtimes.devices import hardware
 from featurize.types import Json, Sample
+from featurize.variants import open_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class Encoder:
         self.runtime = runtime
         self.budget = processor.budget * runtime.scale
         self.cosine = 1.0  # to the original, where it was measured
+        self._graph_sha256 = open_graph(bundle, runtime.precision).sha256
         self._lock = threading.Lock()
 
     @classmethod
@@ -55,7 +57,8 @@ class Encoder:
             choose(RuntimeName, runtime, "runtime"),
             choose(Precision, precision, "precision"),
         )
-        return cls(bundle, open_processor(bundle, overflow), open_runtime(bundle, place))
+        opened = open_runtime(lambda chosen: open_graph(bundle, chosen).read(), place)
+        return cls(bundle, open_processor(bundle, overflow), opened)
 
     def __repr__(self) -> str:
         """Say what it is and where it runs."""
@@ -87,7 +90,7 @@ class Encoder:
             "device": self.runtime.device,
             "precision": str(self.runtime.precision),
             "budget": self.budget,
-            "graph": self.bundle.graph_sha256,
+            "graph": self._graph_sha256,
             "prompt": None,
             "cosine": self.cosine,
             "library": self.runtime.library,

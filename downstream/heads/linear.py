@@ -19,6 +19,7 @@ DEFAULT_STRENGTH = 1e-1
 MAX_SEARCH_ROWS = 20_000
 ENOUGH_SCORED = 2_000
 FOLDS = 5
+_NOISE = 1e-6  # of a vector's length: dimensions that vary less hold only what rounding left there
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,10 @@ class LogisticModel:
         from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import StandardScaler
 
-        scaler = StandardScaler()
-        scaled = scaler.fit_transform(vectors)
+        scaler = StandardScaler().fit(vectors)
+        length = np.sqrt(np.square(scaler.mean_).sum() + scaler.var_.sum())
+        scaler.scale_ = np.where(scaler.scale_ < _NOISE * length, 1.0, scaler.scale_)
+        scaled = scaler.transform(vectors)
         regression = LogisticRegression(C=strength, tol=tolerance, max_iter=1000)
         with warnings.catch_warnings(action="ignore"):  # of rare classes, of steps run out
             regression.fit(scaled, classes)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from featurize.bundle import GRAPH, Bundle
 from featurize.config import Precision, RuntimeName
 from featurize.errors import MissingExtra, RuntimeUnavailable
 from featurize.runtimes.devices import choose_device
@@ -42,12 +41,12 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a graph is to run. With `optional`, a GPU that does not work gives way to the CPU."""
+    """What is to run a graph, where, in which precision."""
 
     runtime: RuntimeName
     device: str
     precision: Precision
-    optional: bool = False
+    instead: Place | None = None  # what a GPU that does not work gives way to
 
 
 def choose_place(device: str, runtime: RuntimeName, precision: Precision) -> Place:
@@ -55,41 +54,58 @@ def choose_place(device: str, runtime: RuntimeName, precision: Precision) -> Pla
 
     Raises RuntimeUnavailable or MissingExtra where what was asked for is not there.
     """
-    if precision in {Precision.FP16, Precision.INT8}:
-        raise RuntimeUnavailable(
-            f"This version makes no {precision} variants of an encoder.",
-            fix="Use --precision fp32, or bf16 on a CPU.",
-        )
     if runtime is RuntimeName.OPENVINO or precision is Precision.BF16:
         return _choose_openvino(device, runtime, precision)
+    if precision is Precision.INT8:
+        return _choose_int8(device)
     place = choose_device(device)
-    optional = device == "auto" and place != "cpu"
-    return Place(RuntimeName.ONNXRUNTIME, place, Precision.FP32, optional)
+    usual = Precision.FP32 if place == "cpu" else Precision.FP16
+    chosen = usual if precision is Precision.AUTO else precision
+    if place == "cpu" or device != "auto":
+        return Place(RuntimeName.ONNXRUNTIME, place, chosen)
+    return Place(
+        RuntimeName.ONNXRUNTIME, place, chosen, instead=choose_place("cpu", runtime, precision)
+    )
 
 
-def open_runtime(bundle: Bundle, place: Place) -> Runtime:
-    """Open a bundle's graph, which is read, and its hash checked, when it is loaded.
+def open_runtime(read: Callable[[Precision], bytes], place: Place) -> Runtime:
+    """Open the graph that `read` gives for a precision; it is read when it is loaded.
 
     On a GPU it is loaded at once, because only that shows whether the GPU works. Raises
     RuntimeUnavailable where it does not.
     """
-    graph = partial(bundle.read, GRAPH)
+
+    def graph() -> bytes:
+        return read(place.precision)
+
     if place.runtime is RuntimeName.OPENVINO:
         from featurize.runtimes.openvino import OpenVino
 
         return OpenVino(graph, place.precision)
     from featurize.runtimes.onnxruntime import OnnxRuntime
 
-    runtime = OnnxRuntime(graph, place.device)
+    runtime = OnnxRuntime(graph, place.device, place.precision)
     if place.device == "cpu":
         return runtime
     try:
         runtime.load()
     except RuntimeUnavailable as error:
-        if not place.optional:
+        if place.instead is None:
             raise
-        return OnnxRuntime(graph, "cpu", remark=f"There is a GPU, but {error} The CPU is used.")
+        spare = open_runtime(read, place.instead)
+        spare.remark = f"There is a GPU, but {error} The CPU is used."
+        return spare
     return runtime
+
+
+def _choose_int8(device: str) -> Place:
+    """Choose onnxruntime on the CPU, which alone computes int8."""
+    if device not in {"auto", "cpu"}:
+        raise RuntimeUnavailable(
+            f"int8 is computed on the CPU, not on {device}.",
+            fix="Use --precision fp16, or --device cpu.",
+        )
+    return Place(RuntimeName.ONNXRUNTIME, "cpu", Precision.INT8)
 
 
 def _choose_openvino(device: str, runtime: RuntimeName, precision: Precision) -> Place:
@@ -101,6 +117,11 @@ def _choose_openvino(device: str, runtime: RuntimeName, precision: Precision) ->
     if device not in {"auto", "cpu"}:
         raise RuntimeUnavailable(
             f"OpenVINO runs on the CPU, not on {device}.", fix="Use --device cpu."
+        )
+    if precision in {Precision.FP16, Precision.INT8}:
+        raise RuntimeUnavailable(
+            f"OpenVINO computes fp32 and bf16 here, not {precision}.",
+            fix="Use --runtime onnxruntime, or --precision bf16.",
         )
     if find_spec("openvino") is None:
         raise MissingExtra("The OpenVINO runtime", "openvino")

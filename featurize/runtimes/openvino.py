@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ELEMENT = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+_KEPT_KERNELS = 100  # a stream; the default of 5,000 holds gigabytes, as every length has its own
 
 
 class OpenVino:
@@ -71,5 +72,6 @@ def _compile(graph: bytes, precision: Precision, streams: int) -> openvino.Compi
         "PERFORMANCE_HINT": "THROUGHPUT",
         "NUM_STREAMS": str(streams),
         "INFERENCE_NUM_THREADS": str(streams),
+        "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
     }
     return core.compile_model(core.read_model(graph, b""), "CPU", properties)
