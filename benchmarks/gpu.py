@@ -53,21 +53,24 @@ def main() -> None:
 
 def table(models: dict[str, Path], folder: Path, device: str, quick: bool) -> Iterator[str]:
     """Measure all pairs of encoder and length."""
-    peer_type = "fp16" if device.startswith("cuda") else "fp32"
+    precisions = ("fp16", "fp32") if device.startswith("cuda") else ("fp32",)
     yield f"{hardware(device)}. Texts in memory on both sides; medians of {ROUNDS} rounds in turn."
     yield ""
     yield (
-        f"| encoder | text | featurize fp32, texts/s | sentence-transformers {peer_type}, texts/s "
-        "| its batch | ratio | least cosine to fp32 on the CPU |"
+        "| encoder | text | precision | featurize, texts/s | sentence-transformers "
+        f"{precisions[0]}, texts/s | its batch | ratio | least cosine to fp32 on the CPU |"
     )
-    yield "|---|---|---:|---:|---:|---:|---:|"
+    yield "|---|---|---|---:|---:|---:|---:|---:|"
     for name, path in models.items():
         bundle = export(str(path), folder / f"{name} bundle")
-        mine, reference = (Encoder.open(bundle, device=place) for place in (device, "cpu"))
-        peer = opened(path, mine, device)
-        for length in WORDS:
-            texts = generated(length, QUICK if quick else 1)
-            yield f"| {name} | {length} | {row(mine, reference, peer, texts)} |"
+        reference = Encoder.open(bundle, device="cpu")
+        peer = opened(path, reference, device)
+        for precision in precisions:
+            mine = Encoder.open(bundle, device=device, precision=precision)
+            for length in WORDS:
+                texts = generated(length, QUICK if quick else 1)
+                cells = row(mine, reference, peer, texts)
+                yield f"| {name} | {length} | {precision} | {cells} |"
 
 
 def row(mine: Encoder, reference: Encoder, peer: SentenceTransformer, texts: Sequence[str]) -> str:

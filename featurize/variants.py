@@ -84,7 +84,7 @@ def _read(path: Path) -> bytes:
     return graph
 
 
-def _to_fp16(graph: bytes) -> bytes:
+def to_fp16(graph: bytes) -> bytes:
     """Compute in half precision all but pooling and normalisation, whose sums want more digits."""
     import onnx
 
@@ -100,7 +100,7 @@ def _to_fp16(graph: bytes) -> bytes:
     return _plain(converted)
 
 
-def _to_int8(graph: bytes) -> bytes:
+def to_int8(graph: bytes) -> bytes:
     """Quantise the weights of matrix products by channel, and what they are applied to by input."""
     import onnx
 
@@ -141,7 +141,7 @@ def _importable() -> Iterator[None]:
         sys.path[:] = known
 
 
-_DERIVATIONS = {Precision.FP16: _to_fp16, Precision.INT8: _to_int8}
+_DERIVATIONS = {Precision.FP16: to_fp16, Precision.INT8: to_int8}
 
 
 def _cut_tail(graph: onnx.GraphProto, inferred: onnx.GraphProto) -> onnx.GraphProto:
