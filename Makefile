@@ -37,6 +37,7 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/precisions.py
 	$(BIN)/python benchmarks/incremental.py
 	$(BIN)/python benchmarks/commit.py
 	$(BIN)/python benchmarks/scaling.py
