@@ -38,9 +38,11 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/precisions.py
+	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/incremental.py
 	$(BIN)/python benchmarks/commit.py
-	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/scaling.py costs
+	$(BIN)/python benchmarks/scaling.py run
 	$(BIN)/python benchmarks/compare.py
 
 clean:

@@ -1,7 +1,8 @@
-"""Estimate what a million texts cost by length and encoder, and hold estimates against real runs.
+"""Estimate what a million texts cost by length and encoder, and hold estimates against a real run.
 
-Run as `python benchmarks/scaling.py`: estimates as `embed --plan` makes them, then a real run over
-many short texts, watched for its memory and its rate (`--texts 1000000` for a million).
+Run as `python benchmarks/scaling.py costs`: estimates as `embed --plan` makes them; and as
+`python benchmarks/scaling.py run`: a real run over a million short texts, watched for its memory
+and its rate (`--texts` for fewer).
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 from random_models import base_size_model
 from results import write_section
 
+from featurize.pipeline.flight import STEPS_IN_FLIGHT
 from featurize.table import EmbeddingTable
 
 MILLION = 1_000_000
@@ -42,17 +45,21 @@ class Watched:
 
 
 def main() -> None:
-    """Write both tables to RESULTS.md."""
+    """Write a table to RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", type=int, default=250_000)
-    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("what", choices=["costs", "run"])
+    parser.add_argument("--texts", type=int, default=MILLION)
+    parser.add_argument("--precision", default="bf16")
     options = parser.parse_args()
     count, precision = options.texts, options.precision
+    command = f"python benchmarks/scaling.py {options.what}"
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        lines = [*costs(folder), "", *reality(folder, count, precision)]
-    command = f"python benchmarks/scaling.py --texts {count} --precision {precision}"
-    write_section("Scaling", command, lines)
+        if options.what == "costs":
+            write_section("Scaling: what texts cost", command, list(costs(Path(name))))
+            return
+        lines = list(reality(Path(name), count, precision))
+    command += f" --texts {count} --precision {precision}"
+    write_section("Scaling: a long run", command, lines)
 
 
 def costs(folder: Path) -> Iterator[str]:
@@ -99,15 +106,16 @@ def reality(folder: Path, count: int, precision: str) -> Iterator[str]:
         ("disk, MB", takes["disk_bytes"] / 1e6, disk / 1e6, ""),
     ):
         yield f"| {what} | {said:,.0f} {unit} | {took:,.0f} {unit} | {took / said:.2f} |"
-    first, last = tenths(table)
+    rates = tenths(table)
     early, late = (median(part) for part in halves_of(run.memory))
     grown = late - early - 0.85 * MEMORY_A_ROW * rows
     yield ""
     yield (
         f"{rows:,} rows, {rows / seconds:,.0f} a second. Rate of the last tenth: "
-        f"{last / first:.3f} of the first (aim: at least 0.95). Resident memory, median of the "
+        f"**{rates[-1] / rates[0]:.3f}** of the first (limit 0.95); of all, to the first: "
+        f"{', '.join(f'{rate / rates[0]:.2f}' for rate in rates)}. Resident memory, median of the "
         f"second and of the last tenth: {early / 1e6:,.0f} and {late / 1e6:,.0f} MB; "
-        f"beyond {MEMORY_A_ROW} B a row it grew by {grown / 1e6:,.0f} MB."
+        f"beyond {MEMORY_A_ROW} B a row it grew by **{grown / 1e6:,.0f} MB**."
     )
 
 
@@ -133,18 +141,18 @@ def watched(source: Path, table: Path, precision: str) -> Watched:
         return Watched(json.loads(process.stdout.read()), [item for item in memory if item[1]])
 
 
-def tenths(table: Path) -> tuple[float, float]:
-    """Return rows a second in the first and in the last tenth of the parts after the first."""
-    parts = EmbeddingTable.open(table).parts
+def tenths(table: Path) -> list[float]:
+    """Return rows a second in each tenth of the parts, but for the very first and last ones.
+
+    The first are made while nothing is written yet, the last one while nothing else is any more.
+    """
+    parts = EmbeddingTable.open(table).parts[STEPS_IN_FLIGHT - 1 : -1]
     written = [(table / part.file).stat().st_mtime for part in parts]
-    tenth = max(1, (len(parts) - 1) // 10)
-
-    def rate(start: int, stop: int) -> float:
-        rows = sum(part.rows for part in parts[start + 1 : stop + 1])
-        return rows / (written[stop] - written[start])
-
-    last = len(parts) - 2  # the very last part is made while nothing else is any more
-    return rate(0, tenth), rate(last - tenth, last)
+    edges = [len(parts) * tenth // 10 for tenth in range(10)] + [len(parts) - 1]
+    return [
+        sum(part.rows for part in parts[start + 1 : stop + 1]) / (written[stop] - written[start])
+        for start, stop in pairwise(edges)
+    ]
 
 
 def halves_of(memory: Sequence[tuple[float, int]]) -> tuple[list[int], list[int]]:

@@ -17,6 +17,7 @@ from featurize.errors import (
     IndexFileError,
     InputRejected,
     MismatchError,
+    RuntimeUnavailable,
     UsageError,
 )
 from featurize.types import Modality
@@ -48,7 +49,11 @@ class Searcher:
         self.index = index
         self._name = encoder
         self._device = device
-        self._runtime, self._precision = _way(index, choose(Precision, precision, "precision"))
+        asked = choose(Precision, precision, "precision")
+        self._is_free = _cosine(index) >= FAITHFUL
+        self._runtime, self._precision = RuntimeName.AUTO, asked
+        if not self._is_free:
+            self._runtime, self._precision = _own_way(index, asked)
 
     def text(self, query: str, k: int = 10) -> list[Hit]:
         """Return the `k` rows nearest to a text.
@@ -71,13 +76,32 @@ class Searcher:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Load the encoder of the queries; raise MismatchError for one of another vector space."""
-        return Encoder.open(
-            self._named() or self._recorded(),
-            device=self._device,
-            runtime=self._runtime,
-            precision=self._precision,
-        )
+        """Load the encoder of the queries.
+
+        Raises MismatchError for one of another vector space, UsageError for one in whose precision
+        queries are not faithful enough, RuntimeUnavailable where the index's cannot be computed.
+        """
+        bundle = self._named() or self._recorded()
+        try:
+            encoder = Encoder.open(
+                bundle, device=self._device, runtime=self._runtime, precision=self._precision
+            )
+            cosine = encoder.fidelity()
+        except RuntimeUnavailable as error:
+            if self._is_free:
+                raise
+            raise RuntimeUnavailable(
+                f"{error.message} The index was made in {self._precision} and is asked in it.",
+                fix="Search where that can be computed, with --device auto; or embed the source "
+                "again in fp32 and index that.",
+            ) from error
+        if self._is_free and cosine < FAITHFUL:
+            raise UsageError(
+                f"Queries in {encoder.runtime.precision} have a cosine of {cosine:.4f} to the "
+                f"original's; {FAITHFUL} or more is expected.",
+                fix="Leave out the precision.",
+            )
+        return encoder
 
     def _ask(self, modality: Modality, query: Any, k: int) -> list[Hit]:
         if self.index.encoder.modality is not modality:
@@ -120,16 +144,18 @@ class Searcher:
         )
 
 
-def _way(index: VectorIndex, precision: Precision) -> tuple[str, str]:
-    """Return runtime and precision for queries: free where the index's vectors are faithful."""
-    variant = index.origin.get("variant") or {}
-    cosine = variant.get("cosine", 1.0)
-    if cosine >= FAITHFUL:
-        return RuntimeName.AUTO, precision
-    if precision not in {Precision.AUTO, variant["precision"]}:
+def _cosine(index: VectorIndex) -> float:
+    """Return the least cosine of the index's vectors to the original's."""
+    return float((index.origin.get("variant") or {}).get("cosine", 1.0))
+
+
+def _own_way(index: VectorIndex, asked: Precision) -> tuple[RuntimeName, Precision]:
+    """Return runtime and precision of an index whose vectors only the same way comes near."""
+    variant = index.origin["variant"]
+    if asked not in {Precision.AUTO, variant["precision"]}:
         raise UsageError(
             f"The index's vectors were computed in {variant['precision']}, at a cosine of "
-            f"{cosine:.4f} to the original's; queries in {precision} need {FAITHFUL} or more.",
+            f"{_cosine(index):.4f} to the original's; queries in {asked} need {FAITHFUL} or more.",
             fix=f"Leave out the precision, or give {variant['precision']!r}.",
         )
-    return variant["runtime"], variant["precision"]
+    return RuntimeName(variant["runtime"]), Precision(variant["precision"])

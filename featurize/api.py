@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -53,12 +54,16 @@ def plan(job: Job, reporter: Reporter | None = None) -> Json:
     """Say what `run` would do, and write nothing."""
     from featurize.catalog import at_hand
     from featurize.pipeline import plan_source
+    from featurize.runtimes import choose_place
+    from featurize.variants import is_at_hand
 
     job = _as_before(job)
     with _never_emptied(job):
         source, name = _prepare(job)
-        bundle = at_hand(name)
-        encoder = None if bundle is None else _opened(bundle, name, job, source)
+        bundle, encoder = at_hand(name), None
+        place = choose_place(job.device, RuntimeName(job.runtime), Precision(job.precision))
+        if bundle is not None and is_at_hand(bundle, place.precision):
+            encoder = _opened(bundle, name, job, source)
         return plan_source(job, source, name, encoder, reporter or Silent())
 
 
@@ -193,6 +198,9 @@ def load_encoder(
         precision=choose(Precision, precision, "precision"),
     )
     encoder.load()
+    encoder.fidelity()
+    if encoder.runtime.remark:
+        warnings.warn(encoder.runtime.remark, stacklevel=2)
     return encoder
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,8 +37,5 @@ def measured(kind: str, key: Json, measure: Callable[[], float]) -> float:
     value = measure()
     with contextlib.suppress(OSError):
         storage.make_folder(path.parent)
-        staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        with storage.create(staged) as file:
-            file.write(storage.pretty_json({"key": key, "value": value}))
-        storage.publish(staged, path)
+        storage.put(path, storage.pretty_json({"key": key, "value": value}))
     return value

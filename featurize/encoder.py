@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +21,17 @@ from featurize.reference import read_reference
 from featurize.runtimes import Runtime, choose_place, open_runtime
 from featurize.runtimes.devices import hardware
 from featurize.types import Json, Sample
-from featurize.variants import open_graph
+from featurize.variants import read_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+LEAST_COSINE = {
+    Precision.FP32: 0.9999,
+    Precision.FP16: 0.999,
+    Precision.BF16: 0.9,
+    Precision.INT8: 0.95,
+}
 
 
 class Encoder:
@@ -35,7 +43,6 @@ class Encoder:
         self.runtime = runtime
         self.budget = processor.budget * runtime.scale
         self.cosine = 1.0  # to the original, where it was measured
-        self._graph_sha256 = open_graph(bundle, runtime.precision).sha256
         self._lock = threading.Lock()
 
     @classmethod
@@ -57,7 +64,7 @@ class Encoder:
             choose(RuntimeName, runtime, "runtime"),
             choose(Precision, precision, "precision"),
         )
-        opened = open_runtime(lambda chosen: open_graph(bundle, chosen).read(), place)
+        opened = open_runtime(partial(read_graph, bundle), place)
         return cls(bundle, open_processor(bundle, overflow), opened)
 
     def __repr__(self) -> str:
@@ -90,7 +97,7 @@ class Encoder:
             "device": self.runtime.device,
             "precision": str(self.runtime.precision),
             "budget": self.budget,
-            "graph": self._graph_sha256,
+            "graph": self.bundle.graph_sha256,
             "prompt": None,
             "cosine": self.cosine,
             "library": self.runtime.library,
@@ -103,12 +110,21 @@ class Encoder:
     def fidelity(self) -> float:
         """Return the least cosine between its vectors and the original's on known inputs.
 
-        It is measured once for a graph, runtime and machine, and kept in the cache.
+        It is measured once for a bundle, runtime and machine, and kept in the cache. Raises
+        RuntimeUnavailable where the vectors are others than the precision accounts for.
         """
+        made = self.runtime
         places = ("runtime", "device", "precision", "graph", "library")
         key = {name: self.variant[name] for name in places}
-        key["hardware"] = hardware(self.runtime.device)
+        key |= {"fingerprint": self.fingerprint, "hardware": hardware(made.device)}
         self.cosine = measured("fidelity", key, self._measure_fidelity)
+        if not self.cosine >= LEAST_COSINE[made.precision]:
+            raise RuntimeUnavailable(
+                f"{made.library} with {made.precision} gives other vectors than the original "
+                f"here: the cosine on known inputs falls to {self.cosine:.4f}.",
+                fix="Use --precision fp32 --runtime onnxruntime; on a GPU, if need be, --device "
+                "cpu.",
+            )
         return self.cosine
 
     def known_vectors(self, count: int) -> NDArray[np.float32]:

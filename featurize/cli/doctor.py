@@ -81,6 +81,7 @@ def _checks() -> Iterator[Check]:
     yield from _providers()
     yield _cuda()
     yield _packages("openvino", ("openvino",), Status.ABSENT, "pip install 'featurize[openvino]'")
+    yield _packages("fp16, int8", ("onnx",), Status.ABSENT, "pip install 'featurize[precisions]'")
     yield _packages("export", _EXPORT, Status.ABSENT, "pip install 'featurize[export]'")
     yield _packages("built-in weights", _WEIGHTS, Status.ABSENT, "pip install 'featurize[export]'")
     yield _bf16()
@@ -156,13 +157,15 @@ def _missing_cuda_library() -> str:
 
 
 def _bf16() -> Check:
-    flags = Path("/proc/cpuinfo")
-    if not flags.exists():
-        return Check("bf16", Status.ABSENT, "not known here whether the CPU computes bf16")
-    text = flags.read_text(errors="replace")
-    if "avx512_bf16" in text or "amx_bf16" in text:
-        return Check("bf16", Status.OK, "the CPU computes bf16")
-    return Check("bf16", Status.ABSENT, "the CPU has no bf16 instructions; fp32 is no slower here")
+    from featurize.config import Precision, RuntimeName
+    from featurize.errors import FeaturizeError
+    from featurize.runtimes import choose_place
+
+    try:
+        choose_place("cpu", RuntimeName.OPENVINO, Precision.BF16)
+    except FeaturizeError as error:
+        return Check("bf16", Status.ABSENT, error.message, error.fix)
+    return Check("bf16", Status.OK, "the CPU computes bf16")
 
 
 def _cache() -> Check:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,25 +60,23 @@ def choose_place(device: str, runtime: RuntimeName, precision: Precision) -> Pla
     if precision is Precision.INT8:
         return _choose_int8(device)
     place = choose_device(device)
-    usual = Precision.FP32 if place == "cpu" else Precision.FP16
-    chosen = usual if precision is Precision.AUTO else precision
-    if place == "cpu" or device != "auto":
+    if place == "cpu":
+        chosen = Precision.FP32 if precision is Precision.AUTO else precision
         return Place(RuntimeName.ONNXRUNTIME, place, chosen)
-    return Place(
-        RuntimeName.ONNXRUNTIME, place, chosen, instead=choose_place("cpu", runtime, precision)
-    )
+    spare = choose_place("cpu", runtime, precision) if device == "auto" else None
+    if precision is not Precision.AUTO:
+        return Place(RuntimeName.ONNXRUNTIME, place, precision, spare)
+    spare = Place(RuntimeName.ONNXRUNTIME, place, Precision.FP32, spare)
+    return Place(RuntimeName.ONNXRUNTIME, place, Precision.FP16, spare)
 
 
 def open_runtime(read: Callable[[Precision], bytes], place: Place) -> Runtime:
     """Open the graph that `read` gives for a precision; it is read when it is loaded.
 
     On a GPU it is loaded at once, because only that shows whether the GPU works. Raises
-    RuntimeUnavailable where it does not.
+    RuntimeUnavailable or MissingExtra where it does not and nothing may be used instead.
     """
-
-    def graph() -> bytes:
-        return read(place.precision)
-
+    graph = partial(read, place.precision)
     if place.runtime is RuntimeName.OPENVINO:
         from featurize.runtimes.openvino import OpenVino
 
@@ -89,11 +88,12 @@ def open_runtime(read: Callable[[Precision], bytes], place: Place) -> Runtime:
         return runtime
     try:
         runtime.load()
-    except RuntimeUnavailable as error:
+    except (RuntimeUnavailable, MissingExtra) as error:
         if place.instead is None:
             raise
         spare = open_runtime(read, place.instead)
-        spare.remark = f"There is a GPU, but {error} The CPU is used."
+        used = f"{spare.precision} on {spare.device}"
+        spare.remark = f"There is a GPU, but {error} Therefore {used} is used."
         return spare
     return runtime
 
@@ -125,5 +125,13 @@ def _choose_openvino(device: str, runtime: RuntimeName, precision: Precision) ->
         )
     if find_spec("openvino") is None:
         raise MissingExtra("The OpenVINO runtime", "openvino")
-    chosen = Precision.BF16 if precision is Precision.BF16 else Precision.FP32
-    return Place(RuntimeName.OPENVINO, "cpu", chosen)
+    if precision is not Precision.BF16:
+        return Place(RuntimeName.OPENVINO, "cpu", Precision.FP32)
+    from featurize.runtimes.openvino import computes_bf16
+
+    if not computes_bf16():
+        raise RuntimeUnavailable(
+            "This CPU has no instructions for bf16 (AVX512_BF16 or AMX).",
+            fix="Use --precision fp32, or int8 for texts.",
+        )
+    return Place(RuntimeName.OPENVINO, "cpu", Precision.BF16)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 _OUT_OF_MEMORY = re.compile(
-    r"bad[_ ]alloc|out of memory|failed to allocate|can ?not allocate|memory allocation fail",
+    r"bad[_ ]alloc|out of memory|failed to allocate|can ?not allocate|memory allocation fail"
+    r"|alloc_failed",
     re.IGNORECASE,
 )
 

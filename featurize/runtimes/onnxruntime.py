@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from featurize.config import Precision, RuntimeName
-from featurize.errors import RuntimeUnavailable
+from featurize.errors import FeaturizeError, RuntimeUnavailable
 from featurize.runtimes.devices import cpu_cores
 from featurize.runtimes.memory import memory_errors
 
@@ -48,9 +48,19 @@ class OnnxRuntime:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        if self.device == "cpu":
-            return _open_on_cpu(self._graph())
-        return _open_on_gpu(self._graph(), self.device)
+        graph = self._graph()
+        try:
+            if self.device == "cpu":
+                return _open_on_cpu(graph)
+            return _open_on_gpu(graph, self.device)
+        except FeaturizeError:
+            raise
+        except Exception as error:  # its own kinds share no base
+            raise RuntimeUnavailable(
+                f"{self.library} cannot load this encoder in {self.precision} on {self.device}: "
+                f"{error}",
+                fix="Use another --precision or --device.",
+            ) from error
 
     def load(self) -> None:
         """Open the session, unless that was done; raise RuntimeUnavailable where it cannot be."""
@@ -60,7 +70,7 @@ class OnnxRuntime:
         """Run one batch; return vectors (n, dim) float32. Raise MemoryError for too large a one."""
         with memory_errors():
             if self.device != "cpu":
-                vectors = self._run_on_gpu(inputs)
+                vectors = self._run_bound(inputs, self.device)
             elif self.precision is Precision.INT8:
                 vectors = np.concatenate([self._run_on_cpu(row) for row in _rows(inputs)])
             else:
@@ -72,23 +82,24 @@ class OnnxRuntime:
         found: NDArray[np.generic] = vectors
         return found
 
-    def _run_on_gpu(self, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.generic]:
-        """Run one batch of which only the vectors come back.
+    def _run_bound(self, inputs: dict[str, NDArray[np.generic]], place: str) -> NDArray[np.generic]:
+        """Run one batch that is brought to a place, such as `cuda:0`, of which vectors come back.
 
         Now and then the memory that no batch has used lately is given back: inputs of ever new
         shapes would otherwise claim more and more of it.
         """
         import onnxruntime
 
-        number = self.device.partition(":")[2]
+        kind, _, number = place.partition(":")
         binding = self._session.io_binding()
         for name, array in inputs.items():
-            value = onnxruntime.OrtValue.ortvalue_from_numpy(array, "cuda", int(number))
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(array, kind, int(number))
             binding.bind_ortvalue_input(name, value)
         binding.bind_output(self._session.get_outputs()[0].name, "cpu")
         options = onnxruntime.RunOptions()
         if next(self._runs) % _RUNS_BETWEEN_SHRINKING == 0:
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", f"gpu:{number}")
+            arena = f"{kind.replace('cuda', 'gpu')}:{number}"
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arena)
         self._session.run_with_iobinding(binding, options)
         (vectors,) = binding.copy_outputs_to_cpu()
         found: NDArray[np.generic] = vectors

@@ -54,6 +54,13 @@ class OpenVino:
         return np.array(self._own.request.get_output_tensor(0).data, dtype=np.float32)
 
 
+def computes_bf16() -> bool:
+    """Say whether this CPU has instructions for bf16; without, OpenVINO takes fp32 in silence."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def _library() -> str:
     import openvino
 

@@ -133,6 +133,14 @@ def publish(staged: Path, final: Path) -> None:
     sync_folder(final.parent)
 
 
+def put(path: Path, data: bytes) -> None:
+    """Write a file as a whole, durably; an older file of that name is replaced."""
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with create(staged) as file:
+        file.write(data)
+    publish(staged, path)
+
+
 def put_if_absent(path: Path, data: bytes) -> None:
     """Create a file; raise FileExistsError if another process was first.
 

@@ -23,14 +23,6 @@ def source(tmp_path):
 
 
 @pytest.fixture
-def table(command, source, tiny_text, tmp_path):
-    """Embed them."""
-    out = tmp_path / "table"
-    assert command("embed", source, "--out", out, "--encoder", tiny_text, "--json")[0] == 3
-    return out
-
-
-@pytest.fixture
 def index(command, table, tmp_path):
     """Index them."""
     assert command("index", table, "--out", tmp_path / "index", "--json")[0] == 0

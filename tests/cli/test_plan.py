@@ -24,14 +24,6 @@ def source(tmp_path):
 
 
 @pytest.fixture
-def table(command, source, tiny_text, tmp_path):
-    """Embed them."""
-    out = tmp_path / "t"
-    assert command("embed", source, "--out", out, "--encoder", tiny_text, "--json")[0] == 3
-    return out
-
-
-@pytest.fixture
 def plan(command, tmp_path, hashes):
     """Return a function that plans, and sees to it that nothing at all is written."""
 
@@ -116,6 +108,15 @@ def test_lost_labels_and_columns_are_said_by_plan_and_run(plan, command, source,
         assert "Column 'price', which the table has, is no longer in the source" in said
     _, done, err = command("embed", source, "--out", table, "--json")
     assert "no longer" not in json.dumps(done) + err
+
+
+def test_a_graph_not_derived_yet_is_not_derived_for_a_plan(
+    plan, source, tiny_text, tmp_path, monkeypatch
+):
+    """The cache stays as it was: a table in fp16 is planned, but without an estimate."""
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
+    data = plan(source, tmp_path / "t", "--encoder", tiny_text, "--precision", "fp16")
+    assert (data["new"], data["estimate"]) == (9, None)
 
 
 def test_what_was_not_exported_yet_is_not_exported_for_a_plan(plan, source, tmp_path, monkeypatch):

@@ -9,7 +9,9 @@ import pytest
 from downstream import Searcher, VectorIndex
 from featurize import load_encoder
 from featurize.bundle import Bundle
-from featurize.errors import IndexFileError, MismatchError, UsageError
+from featurize.encoder import Encoder
+from featurize.errors import IndexFileError, MismatchError, RuntimeUnavailable, UsageError
+from featurize.runtimes import openvino
 
 TEXTS = ["the red fox runs", "a blue dog sleeps", "refund the broken parcel", "card late"]
 
@@ -137,7 +139,7 @@ def test_a_folder_that_is_a_model_is_no_bundle(make_table, tiny_text, monkeypatc
     index = index_of(make_table, tiny_text, TEXTS, str(tmp_path / "model"))
     with pytest.raises(IndexFileError, match="is not found"):
         Searcher(index).text("red")
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "bundles").exists()
 
 
 def rough(make_table, bundle, cosine, runtime="openvino", precision="fp32"):
@@ -153,6 +155,8 @@ def rough(make_table, bundle, cosine, runtime="openvino", precision="fp32"):
 def test_rough_vectors_are_asked_in_their_own_way(make_table, tiny_text, cosine):
     """Under a cosine of 0.999, queries take the table's runtime and precision."""
     pytest.importorskip("openvino")
+    if not openvino.computes_bf16():
+        pytest.skip("this CPU has no bf16 instructions")
     searcher = Searcher(rough(make_table, tiny_text, cosine, precision="bf16"))
     assert searcher.encoder.variant["runtime"] == "openvino"
     assert searcher.encoder.variant["precision"] == "bf16"
@@ -166,6 +170,24 @@ def test_rough_vectors_refuse_another_precision(make_table, tiny_text):
         Searcher(index, precision="fp32")
     assert "'bf16'" in caught.value.fix
     Searcher(index, precision="bf16")
+
+
+def test_rough_queries_of_faithful_vectors_are_refused(make_table, tiny_text, monkeypatch):
+    """A query in a precision that loses much would be ranked by what was lost."""
+    monkeypatch.setattr(Encoder, "fidelity", lambda _encoder: 0.98)
+    searcher = Searcher(index_of(make_table, tiny_text, TEXTS, str(tiny_text)), precision="fp16")
+    with pytest.raises(UsageError, match=r"fp16 have a cosine of 0\.9800"):
+        searcher.text("red")
+
+
+def test_vectors_of_a_precision_that_is_not_here_say_what_to_do(make_table, tiny_text, monkeypatch):
+    """An index made in bf16, asked where no bf16 is computed, names both ways out."""
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(openvino, "computes_bf16", lambda: False)
+    searcher = Searcher(rough(make_table, tiny_text, 0.98, precision="bf16"))
+    with pytest.raises(RuntimeUnavailable, match="made in bf16 and is asked in it") as caught:
+        searcher.text("red")
+    assert "embed the source again" in caught.value.fix
 
 
 @pytest.mark.parametrize("precision", ["auto", "fp32"])

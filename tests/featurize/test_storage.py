@@ -92,13 +92,19 @@ def _hold(path, held, release):
         release.wait(30)
 
 
-def test_lock_names_its_holder_and_a_kill_frees_it(tmp_path):
-    """A second writer learns the holder's process id; a killed holder frees the lock."""
+def _holder(path):
+    """Start a process that holds a lock until it is released; return it and the release."""
     context = multiprocessing.get_context("spawn")
     held, release = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(str(tmp_path / "lock"), held, release))
+    other = context.Process(target=_hold, args=(str(path), held, release))
     other.start()
     assert held.wait(30)
+    return other, release
+
+
+def test_lock_names_its_holder_and_a_kill_frees_it(tmp_path):
+    """A second writer learns the holder's process id; a killed holder frees the lock."""
+    other, _release = _holder(tmp_path / "lock")
     with (
         pytest.raises(TableLocked, match=f"process {other.pid}"),
         storage.lock(tmp_path / "lock", wait=False),
@@ -132,11 +138,7 @@ def _enter_often(folder, seconds, inside):
 
 def test_who_waits_for_a_lock_says_for_whom_once(tmp_path):
     """The holder is named before the wait begins."""
-    context = multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(str(tmp_path / "lock"), held, release))
-    other.start()
-    assert held.wait(30)
+    other, release = _holder(tmp_path / "lock")
     said = []
 
     def hear(text):

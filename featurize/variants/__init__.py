@@ -1,0 +1,76 @@
+"""Graphs of lower precision, derived from a bundle's fp32 graph once and kept in the cache."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from featurize import storage
+from featurize.bundle import GRAPH, Bundle
+from featurize.cache import cache_folder
+from featurize.config import Precision
+from featurize.errors import FeaturizeError, MissingExtra, RuntimeUnavailable
+from featurize.variants.fp16 import to_fp16
+from featurize.variants.int8 import to_int8
+
+_DERIVATIONS = {Precision.FP16: to_fp16, Precision.INT8: to_int8}
+_RECIPE = 1  # to be raised whenever other graphs come out
+
+
+def read_graph(bundle: Bundle, precision: Precision) -> bytes:
+    """Return the graph that computes in a precision, after its SHA-256 was checked.
+
+    fp32 and bf16 are computed from the bundle's own; fp16 and int8 have graphs of their own, which
+    are derived when they are first asked for. Raises MissingExtra where the package `onnx` is not
+    installed, RuntimeUnavailable where an encoder cannot be computed in that precision.
+    """
+    if precision not in _DERIVATIONS:
+        return bundle.read(GRAPH)
+    folder = _folder(bundle, precision)
+    if (graph := _kept(folder)) is not None:
+        return graph
+    with storage.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
+        if (graph := _kept(folder)) is not None:  # another process was first
+            return graph
+        storage.remove(folder)  # what a killed one left
+        graph = _derive(bundle, precision)
+        storage.make_folder(folder)
+        storage.put(folder / f"{storage.sha256_bytes(graph)}.onnx", graph)
+        return graph
+
+
+def is_at_hand(bundle: Bundle, precision: Precision) -> bool:
+    """Say whether a graph can be read without deriving it first."""
+    return precision not in _DERIVATIONS or any(_folder(bundle, precision).glob("*.onnx"))
+
+
+def _folder(bundle: Bundle, precision: Precision) -> Path:
+    import onnxruntime
+
+    name = f"{bundle.graph_sha256[:32]}-{precision}-{_RECIPE}-{onnxruntime.__version__}"
+    return cache_folder() / "graphs" / name
+
+
+def _kept(folder: Path) -> bytes | None:
+    """Return a derived graph, which is named by its SHA-256; None where there is no sound one."""
+    for path in sorted(folder.glob("*.onnx")):
+        graph = path.read_bytes()
+        if storage.sha256_bytes(graph) == path.stem:
+            return graph
+    return None
+
+
+def _derive(bundle: Bundle, precision: Precision) -> bytes:
+    """Derive a graph; raise RuntimeUnavailable where this one cannot be."""
+    if find_spec("onnx") is None:
+        raise MissingExtra(f"--precision {precision}", "precisions")
+    try:
+        return _DERIVATIONS[precision](bundle.read(GRAPH))
+    except FeaturizeError:
+        raise
+    except Exception as error:  # the tools raise whatever they met in the graph
+        raise RuntimeUnavailable(
+            f"{bundle.card.name} cannot be computed in {precision}: its graph could not be derived "
+            f"({type(error).__name__}: {error}).",
+            fix="Use --precision fp32.",
+        ) from error
