@@ -39,6 +39,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/precisions.py
 	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/long_texts.py
 	$(BIN)/python benchmarks/incremental.py
 	$(BIN)/python benchmarks/commit.py
 	$(BIN)/python benchmarks/scaling.py costs

@@ -50,7 +50,9 @@ def text_entrants(workload: Workload, model: TextModel) -> list[Entrant]:
             variables={"INFINITY_ANONYMOUS_USAGE_STATS": "0"},
         ),
     ]
-    return _all(workload, [*peers, *_ours(), *_loops("text_loop.py", model.with_graph), *_gemms()])
+    jobs = {**JOBS, "int8": {"precision": "int8"}}
+    ours = _ours(jobs)
+    return _all(workload, [*peers, *ours, *_loops("text_loop.py", model.with_graph), *_gemms()])
 
 
 def image_entrants(workload: Workload, model: Path) -> list[Entrant]:
@@ -64,7 +66,7 @@ def image_entrants(workload: Workload, model: Path) -> list[Entrant]:
         ),
     ]
     decode = Entrant("D1: decode and resize, one core", "image_decode.py", Role.DECODE)
-    return _all(workload, [*peers, *_ours(), decode, *_loops("image_model.py", model)])
+    return _all(workload, [*peers, *_ours(JOBS), decode, *_loops("image_model.py", model)])
 
 
 def _sentence_transformers(name: str, variant: str, options: dict[str, str]) -> Entrant:
@@ -77,13 +79,13 @@ def _fastembed(name: str, batch: int, options: dict[str, str]) -> Entrant:
     )
 
 
-def _ours() -> list[Entrant]:
+def _ours(jobs: dict[str, dict[str, str]]) -> list[Entrant]:
     """Return the product, and the product on a single input: what a run costs before it encodes."""
     whole = [
         Entrant(
             f"featurize, {variant}", "featurize_embed.py", Role.OURS, variant, None, {"job": job}
         )
-        for variant, job in JOBS.items()
+        for variant, job in jobs.items()
     ]
     commands = [
         Entrant(
@@ -105,7 +107,7 @@ def _ours() -> list[Entrant]:
             None,
             {"job": job},
         )
-        for variant, job in JOBS.items()
+        for variant, job in jobs.items()
     ]
     return [*whole, *commands, *starts]
 

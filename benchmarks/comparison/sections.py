@@ -28,15 +28,17 @@ def text_tables(
     limits = {gemm.entrant.variant: gemm.rate for gemm in standings.of(Role.GEMM)}
     shares = {}
     for result in standings.of(Role.PEER, Role.OURS, Role.COMMAND, Role.LOOP):
-        limit = limits.get("bf16" if result.entrant.variant == "bf16" else "fp32")
-        if limit:
+        variant = result.entrant.variant
+        limit = limits.get("bf16" if variant == "bf16" else "fp32")
+        if limit and variant != "int8":
             shares[result.entrant.name] = result.rate * operations / limit
     measured = ", ".join(f"{value / 1e9:,.0f} GFLOP/s in {name}" for name, value in limits.items())
+    remarks = f"{_starts(standings)} {_most(standings, limits, shares)}"
     return [
         f"### {workload.name.capitalize()}: {workload.count:,} texts of {tokens:.0f} tokens",
         "",
         f"{workload.remark}. The limit is a large matrix product on all cores: {measured}; a text "
-        f"takes {operations / 1e9:.2f} GFLOP. {_starts(standings)}",
+        f"takes {operations / 1e9:.2f} GFLOP. {remarks}",
         "",
         *tables.rates(standings, "texts", shares),
         "",
@@ -58,6 +60,14 @@ def image_tables(workload: Workload, standings: Standings) -> list[str]:
         f"D1, decoding and resizing on one core: {decode.rate:,.0f} images/s."
         for decode in standings.of(Role.DECODE)
     )
+    reference = standings.reference
+    most = ", ".join(
+        f"{bound / reference.rate:.1f} times in {variant}"
+        for variant, bound in _shared_core_bounds(standings).items()
+    )
+    measured += (
+        f" A run that shared the cores without loss would be, beside the first: {most} as fast."
+    )
     return [
         f"### {workload.count:,} images",
         "",
@@ -70,14 +80,30 @@ def image_tables(workload: Workload, standings: Standings) -> list[str]:
 
 def image_gates(workload: Workload, standings: Standings) -> list[Gate]:
     """Judge ours on images; decoding and the model share the cores, 2 / (1/D1 + 2/M) for two."""
-    bounds = {}
-    for decode in standings.of(Role.DECODE):
-        for model in standings.of(Role.LOOP):
-            bounds[model.entrant.variant] = CORES / (1 / decode.rate + CORES / model.rate)
     return [
         *gates.speed(standings, workload.name, _IMAGES),
-        *gates.share(standings, workload.name, bounds, _BOUND),
+        *gates.share(standings, workload.name, _shared_core_bounds(standings), _BOUND),
     ]
+
+
+def _shared_core_bounds(standings: Standings) -> dict[str, float]:
+    return {
+        model.entrant.variant: CORES / (1 / decode.rate + CORES / model.rate)
+        for decode in standings.of(Role.DECODE)
+        for model in standings.of(Role.LOOP)
+    }
+
+
+def _most(standings: Standings, limits: dict[str, float], shares: dict[str, float]) -> str:
+    """Say how many times as fast as the reference anything could be, at the hardware limit."""
+    reference = standings.reference.entrant.name
+    if reference not in shares:
+        return ""
+    most = ", ".join(
+        f"{limit / limits['fp32'] / shares[reference]:.1f} times in {variant}"
+        for variant, limit in limits.items()
+    )
+    return f"What reached the limit would be, beside {reference}: {most} as fast."
 
 
 def how(rounds: int, given: str) -> list[str]:
