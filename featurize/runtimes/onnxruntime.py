@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ERRORS_ONLY = 3
-_GPU_WORKERS = 2  # one prepares its next batch while the other's is computed
+_GPU_RUNS = 2  # at once: one batch is brought there while the other is computed
 _GPU_SCALE = 32
 _RUNS_BETWEEN_SHRINKING = 256
 
@@ -40,11 +41,12 @@ class OnnxRuntime:
     def __init__(self, graph: Callable[[], bytes], device: str, precision: Precision) -> None:
         self.device = device
         self.precision = precision
-        self.workers = cpu_cores() if device == "cpu" else _GPU_WORKERS
+        self.workers = cpu_cores()
         self.scale = 1 if device == "cpu" else _GPU_SCALE
         self.library = _library()
         self._graph = graph
         self._runs = itertools.count(1)
+        self._turns = threading.BoundedSemaphore(_GPU_RUNS)
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
@@ -70,7 +72,8 @@ class OnnxRuntime:
         """Run one batch; return vectors (n, dim) float32. Raise MemoryError for too large a one."""
         with memory_errors():
             if self.device != "cpu":
-                vectors = self._run_bound(inputs, self.device)
+                with self._turns:
+                    vectors = self._run_bound(inputs, self.device)
             elif self.precision is Precision.INT8:
                 vectors = np.concatenate([self._run_on_cpu(row) for row in _rows(inputs)])
             else:
