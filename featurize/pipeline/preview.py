@@ -86,8 +86,8 @@ def plan_source(
     """Say what `embed_source` would do, without writing into the output folder.
 
     Contents are read and hashed where there is a table to compare them with. `encoder` is None
-    where `name` was not exported yet: then nothing is compared with a table. Raises SourceError
-    where there is no input.
+    where `name`, or its graph for a precision, has yet to be exported or derived: then nothing is
+    compared with a table. Raises SourceError where there is no input.
     """
     snapshot = CommitLog(Layout.of(Path(job.out)).log).snapshot()
     table = EmbeddingTable.open(job.out) if snapshot.version else None
@@ -102,9 +102,9 @@ def plan_source(
                 preview = _with_estimate(_compared(preview, binding, Path(folder)), binding, began)
             elif table is None:
                 preview = _compared(preview, None, Path(folder))
-                source.notes.append(f"Time and space are not estimated: {name} is not exported.")
+                source.notes.append(f"Time and space are not estimated: {_unready(name)}.")
             else:
-                source.notes.append(f"Not compared with the table: {name} is not exported here.")
+                source.notes.append(f"Not compared with the table: {_unready(name)}.")
             return {
                 "plan": True,
                 "table": str(job.out),
@@ -163,3 +163,7 @@ def _changes(binding: Binding, listing: Listing, folder: Path) -> Diff:
         return find_changes(binding, listing, folder, workers, say=lambda _: None)
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
+
+
+def _unready(name: str) -> str:
+    return f"{name} is not ready here yet, the run would make it so first"
