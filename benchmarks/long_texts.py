@@ -14,7 +14,7 @@ from texts import text
 
 from featurize.bundle import TOKENIZER
 from featurize.catalog import resolve
-from featurize.config import Overflow
+from featurize.config import Reading
 from featurize.processors import open_processor
 from featurize.processors.text import load_tokenizer
 
@@ -26,7 +26,7 @@ LIMIT = 0.020
 def main() -> None:
     """Time three lengths; the whole is tokenized only for the first two."""
     bundle = resolve("minilm")
-    processor = open_processor(bundle, Overflow.TRUNCATE)
+    processor = open_processor(bundle, Reading())
     tokenizer = load_tokenizer(bundle.path / TOKENIZER)
     tokenizer.no_truncation()
     lines = ["| text, MB | prepared, ms | tokenized as a whole, ms |", "|---:|---:|---:|"]

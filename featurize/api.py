@@ -11,7 +11,15 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
-from featurize.config import Job, Overflow, Precision, RuntimeName, check_device, choose
+from featurize.config import (
+    Job,
+    Overflow,
+    Precision,
+    Reading,
+    RuntimeName,
+    check_device,
+    choose,
+)
 from featurize.errors import NoInput, UsageError
 from featurize.types import Json, Modality, Reporter, RunSummary, Silent
 from featurize.wording import counted
@@ -77,7 +85,7 @@ def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
         device=job.device,
         runtime=job.runtime,
         precision=job.precision,
-        overflow=Overflow(job.overflow),
+        reading=Reading(overflow=Overflow(job.overflow or Overflow.TRUNCATE)),
     )
 
 
@@ -107,6 +115,7 @@ def _as_before(job: Job) -> Job:
     from featurize.table.log import CommitLog
 
     origin = CommitLog(Layout.of(Path(job.out)).log).snapshot().origin
+    job = job.settled(origin)
     if not origin:
         return job
     variant = origin["variant"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from featurize.errors import BundleError, MismatchError
+from featurize.errors import BundleError, MismatchError, UsageError
 from featurize.storage import canonical_json, pretty_json, sha256_bytes, sha256_file
 from featurize.types import Json, Modality
 
@@ -44,11 +45,17 @@ class VectorSpace:
 
 @dataclass(frozen=True, slots=True)
 class EncoderCard:
-    """The identity of an encoder, as tables, heads and indexes carry it."""
+    """The identity of an encoder, as tables, heads and indexes carry it.
+
+    `prompts` are what its authors put before texts, by the role of the text; `default_prompt` is
+    the role of texts for which none is named. They are no part of the vector space.
+    """
 
     name: str
     modality: Modality
     space: VectorSpace
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
 
     @property
     def dim(self) -> int:
@@ -60,6 +67,14 @@ class EncoderCard:
         """Return the identity of the vector space."""
         return self.space.fingerprint
 
+    def with_dim(self, dim: int) -> EncoderCard:
+        """Return the card of the first `dim` dimensions; raise UsageError for an impossible one."""
+        if dim == self.dim:
+            return self
+        if not 1 <= dim < self.dim:
+            raise UsageError(f"--dim {dim} is not possible: {self.name} has {self.dim} dimensions.")
+        return replace(self, space=replace(self.space, dim=dim))
+
     def require_same_space(self, other: EncoderCard, *, here: str, there: str) -> None:
         """Raise MismatchError, naming the field that differs, unless both share a vector space."""
         if self.modality is not other.modality:
@@ -69,30 +84,39 @@ class EncoderCard:
                 fix="Use both with texts, or both with images.",
             )
         mine, theirs = asdict(self.space), asdict(other.space)
-        for field, value in mine.items():
-            if value != theirs[field]:
+        for name, value in mine.items():
+            if value != theirs[name]:
                 raise MismatchError(
                     f"Vectors of {here} and {there} must not meet: their encoders differ in "
-                    f"`{field}` ({here}: {_short(value)}, {there}: {_short(theirs[field])}).",
+                    f"`{name}` ({here}: {_short(value)}, {there}: {_short(theirs[name])}).",
                     fix=f"Make both with one encoder: {self.name!r} ({self.fingerprint[:12]}) or "
                     f"{other.name!r} ({other.fingerprint[:12]}).",
                 )
 
     def to_json(self) -> Json:
         """Return the card as plain JSON values."""
-        return {
+        data: Json = {
             "name": self.name,
             "modality": str(self.modality),
             "fingerprint": self.fingerprint,
             "space": asdict(self.space),
         }
+        if self.prompts:
+            data |= {"prompts": dict(self.prompts), "default_prompt": self.default_prompt}
+        return data
 
     @classmethod
     def from_json(cls, data: Json) -> Self:
         """Read a card and check its fingerprint against its fields."""
         try:
             space = VectorSpace(**data["space"])
-            card = cls(name=data["name"], modality=Modality(data["modality"]), space=space)
+            card = cls(
+                name=data["name"],
+                modality=Modality(data["modality"]),
+                space=space,
+                prompts=dict(data.get("prompts", {})),
+                default_prompt=data.get("default_prompt"),
+            )
             stated = data["fingerprint"]
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"This is no encoder card: {error!r} in {data!r}.") from error

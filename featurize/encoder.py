@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featurize.batching import equal_cost_batches
-from featurize.bundle import REFERENCE, Bundle, EncoderCard
+from featurize.bundle import REFERENCE, Bundle
 from featurize.cache import measured
-from featurize.config import Overflow, Precision, RuntimeName, choose
+from featurize.config import AS_IT_IS, Precision, Reading, RuntimeName, choose
 from featurize.errors import BundleError, InputRejected, RuntimeUnavailable
+from featurize.matryoshka import shorten
 from featurize.processors import Processor, open_processor
 from featurize.reference import read_reference
 from featurize.runtimes import Runtime, choose_place, open_runtime
@@ -37,8 +38,11 @@ LEAST_COSINE = {
 class Encoder:
     """Turns texts or images into vectors, and changes nothing of the model it was given."""
 
-    def __init__(self, bundle: Bundle, processor: Processor, runtime: Runtime) -> None:
+    def __init__(
+        self, bundle: Bundle, processor: Processor, runtime: Runtime, dim: int | None = None
+    ) -> None:
         self.bundle = bundle
+        self.card = bundle.card.with_dim(dim or bundle.card.dim)
         self.processor = processor
         self.runtime = runtime
         self.budget = processor.budget * runtime.scale
@@ -53,11 +57,13 @@ class Encoder:
         device: str = "auto",
         runtime: RuntimeName | str = RuntimeName.AUTO,
         precision: Precision | str = Precision.AUTO,
-        overflow: Overflow = Overflow.TRUNCATE,
+        reading: Reading = AS_IT_IS,
+        dim: int | None = None,
     ) -> Encoder:
         """Open a bundle for one device; raise RuntimeUnavailable where that is not possible.
 
-        On a CPU the graph is loaded when it is first needed, or by `load`.
+        On a CPU the graph is loaded when it is first needed, or by `load`. With `dim`, vectors are
+        cut to their first numbers; those of unit length are given unit length again.
         """
         place = choose_place(
             device,
@@ -65,7 +71,7 @@ class Encoder:
             choose(Precision, precision, "precision"),
         )
         opened = open_runtime(partial(read_graph, bundle), place)
-        return cls(bundle, open_processor(bundle, overflow), opened)
+        return cls(bundle, open_processor(bundle, reading), opened, dim)
 
     def __repr__(self) -> str:
         """Say what it is and where it runs."""
@@ -73,11 +79,6 @@ class Encoder:
         return (
             f"Encoder({self.card.name!r}, {self.dim} dimensions, {made.precision}, {made.device})"
         )
-
-    @property
-    def card(self) -> EncoderCard:
-        """Return the identity of the encoder."""
-        return self.bundle.card
 
     @property
     def dim(self) -> int:
@@ -177,7 +178,7 @@ class Encoder:
                 fix="Export the bundle again.",
             )
         data, vectors = read_reference(self.bundle.path / REFERENCE)
-        return [self.processor.restore(item) for item in data], vectors
+        return [self.processor.restore(item) for item in data], self._shortened(vectors)
 
     def _encode_contents(self, contents: Sequence[str | bytes]) -> NDArray[np.float32]:
         self.load()
@@ -222,13 +223,17 @@ class Encoder:
 
     def _checked(self, vectors: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
         """Return what the graph gave; raise BundleError for vectors of another shape."""
-        if vectors.shape != (rows, self.dim):
+        promised = (rows, self.bundle.card.dim)
+        if vectors.shape != promised:
             raise BundleError(
                 f"The graph of {self.card.name!r} gave vectors of shape {vectors.shape}; its card "
-                f"promises ({rows}, {self.dim}).",
+                f"promises {promised}.",
                 fix="Export the bundle again.",
             )
-        return vectors
+        return self._shortened(vectors)
+
+    def _shortened(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        return shorten(vectors, self.dim, normalize=self.card.space.normalize)
 
 
 def _accepted(sample: Sample | InputRejected) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,7 @@ class Binding:
             "bundle": self.bundle,
             "variant": self.encoder.variant,
             "no_text": self.job.no_text,
+            **self.job.remembered(),
         }
         if self.table is None:
             return fresh
@@ -61,7 +63,8 @@ class Binding:
             self.encoder.card, here=f"the table {self.table.path}", there="this run"
         )
         old = self.table.origin
-        _require_made_alike({**old, **old["variant"]}, {**fresh, **fresh["variant"]})
+        options = ("runtime", "device", "precision", *self.job.remembered())
+        _require_made_alike({**old, **old["variant"]}, {**fresh, **fresh["variant"]}, options)
         self._require_source(old)
         return (
             old
@@ -161,18 +164,22 @@ def _sources(origin: Json) -> list[str]:
     return [origin["source"], *origin["appended"]]
 
 
-def _require_made_alike(then: Json, now: Json) -> None:
+def _with(name: str, value: str | int | None) -> str:
+    return f"without --{name}" if value is None else f"with --{name} {value}"
+
+
+def _require_made_alike(then: Json, now: Json, options: Iterable[str]) -> None:
     """Raise UsageError where options or encoder would make rows another way than those there."""
     if then["no_text"] != now["no_text"]:
         raise UsageError(
             "The table was made without --no-text and holds its texts. A table is made one way.",
             fix="Leave --no-text out to go on as before, or choose another --out.",
         )
-    for name in ("runtime", "device", "precision"):
-        if then[name] != now[name]:
+    for name in options:
+        if name in then and then[name] != now[name]:
             raise UsageError(
-                f"The table was made with --{name} {then[name]}; this run has {now[name]}. A table "
-                "is made one way.",
+                f"The table was made {_with(name, then[name])}; this run is "
+                f"{_with(name, now[name])}. A table is made one way.",
                 fix=f"Leave --{name} out to go on as before, or choose another --out.",
             )
     if then["graph"] != now["graph"]:

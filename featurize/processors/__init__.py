@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from featurize.bundle import PREPROCESS, TOKENIZER, Bundle
-from featurize.config import Overflow
+from featurize.config import Reading
 from featurize.processors.image import ImageProcessor, Preprocessing
 from featurize.processors.text import TextProcessor, load_tokenizer
 from featurize.types import Modality, Sample
@@ -47,9 +47,9 @@ class Processor(Protocol):
         """Stack samples of equal cost into the graph's inputs."""
 
 
-def open_processor(bundle: Bundle, overflow: Overflow) -> Processor:
+def open_processor(bundle: Bundle, reading: Reading) -> Processor:
     """Build the processor that a bundle's card asks for."""
     if bundle.card.modality is Modality.TEXT:
         tokenizer = load_tokenizer(bundle.path / TOKENIZER)
-        return TextProcessor(tokenizer, bundle.card.space.max_length, overflow)
+        return TextProcessor(tokenizer, bundle.card.space.max_length, reading)
     return ImageProcessor(Preprocessing.load(Path(bundle.path / PREPROCESS)))

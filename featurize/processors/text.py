@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featurize.config import Overflow
+from featurize.config import Overflow, Reading
 from featurize.errors import InputRejected
 from featurize.types import RejectReason, Sample
 
@@ -35,12 +35,12 @@ class TextProcessor:
     budget = 1024
     chunk_bytes = 2 << 20
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int, overflow: Overflow) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_length: int, reading: Reading) -> None:
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_length)
         self._tokenizer = tokenizer
         self._max_length = max_length
-        self._overflow = overflow
+        self._reading = reading
 
     def admit(self, value: Any) -> str | bytes:
         """Return a text as it is."""
@@ -83,7 +83,7 @@ class TextProcessor:
         if not len(ids):
             return InputRejected(RejectReason.EMPTY, "the text has no token the encoder knows")
         truncated = len(ids) >= self._max_length and _unseen(text, encoding)
-        if truncated and self._overflow is Overflow.REJECT:
+        if truncated and self._reading.overflow is Overflow.REJECT:
             detail = f"the text has more than the {self._max_length} tokens the encoder reads"
             return InputRejected(RejectReason.TOO_LONG, detail)
         columns: dict[str, str | int | bool] = {

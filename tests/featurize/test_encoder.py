@@ -10,7 +10,7 @@ from PIL import Image
 
 from featurize.api import load_encoder
 from featurize.bundle import Bundle
-from featurize.config import Overflow, Precision, RuntimeName
+from featurize.config import Overflow, Precision, Reading, RuntimeName
 from featurize.encoder import Encoder
 from featurize.errors import BundleError, InputRejected, RuntimeUnavailable
 
@@ -151,7 +151,7 @@ def test_overflow_decides_about_long_texts(tiny_text):
     """A text over the limit is cut, or rejected where that was asked for."""
     bundle, long = Bundle.open(tiny_text), " ".join(WORDS * 2)
     assert Encoder.open(bundle, device="cpu").encode([long]).shape == (1, 8)
-    strict = Encoder.open(bundle, device="cpu", overflow=Overflow.REJECT)
+    strict = Encoder.open(bundle, device="cpu", reading=Reading(overflow=Overflow.REJECT))
     with pytest.raises(InputRejected, match="too_long"):
         strict.encode([long])
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from featurize.config import Overflow
+from featurize.config import Overflow, Reading
 from featurize.errors import InputRejected
 from featurize.processors.text import CHARS_PER_TOKEN, TextProcessor, load_tokenizer
 from featurize.types import RejectReason
@@ -19,7 +19,7 @@ MAX = 16
 @pytest.fixture
 def processor(tiny_text):
     """Build the processor of the tiny encoder, which reads 16 tokens."""
-    return TextProcessor(load_tokenizer(tiny_text / "tokenizer.json"), MAX, Overflow.TRUNCATE)
+    return TextProcessor(load_tokenizer(tiny_text / "tokenizer.json"), MAX, Reading())
 
 
 def test_tokens_are_counted_with_special_ones(processor):
@@ -44,7 +44,7 @@ def test_truncated_means_unseen_input(processor, words, end, truncated):
 def test_overflow_reject_refuses_what_would_be_cut(tiny_text):
     """With `reject`, a text that does not fit becomes `too_long`."""
     tokenizer = load_tokenizer(tiny_text / "tokenizer.json")
-    processor = TextProcessor(tokenizer, MAX, Overflow.REJECT)
+    processor = TextProcessor(tokenizer, MAX, Reading(overflow=Overflow.REJECT))
     fits, cut = processor.prepare(["fox " * 14, "fox " * 15])
     assert fits.columns["n_tokens"] == MAX
     assert isinstance(cut, InputRejected)
@@ -83,7 +83,7 @@ def test_texts_come_back_from_their_bytes(processor):
 
 def test_a_text_without_tokens_is_empty():
     """Where a tokenizer adds no special tokens, a text it knows nothing of is rejected."""
-    bare = TextProcessor(Tokenizer(WordLevel({"fox": 0})), MAX, Overflow.TRUNCATE)
+    bare = TextProcessor(Tokenizer(WordLevel({"fox": 0})), MAX, Reading())
     nothing, fox = bare.prepare(["", "fox"])
     assert nothing.reason is RejectReason.EMPTY
     assert fox.columns["n_tokens"] == 1
@@ -110,7 +110,7 @@ def test_cutting_first_never_changes_the_tokens(bundle, count, request):
     folder = request.getfixturevalue(bundle)
     path = getattr(folder, "path", folder) / "tokenizer.json"
     processor, whole = (
-        TextProcessor(load_tokenizer(path), MAX, Overflow.TRUNCATE),
+        TextProcessor(load_tokenizer(path), MAX, Reading()),
         load_tokenizer(path),
     )
     whole.no_padding()

@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from featurize.config.checks import allowed_rejects, check_device, check_seconds
+from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, choose
 from featurize.errors import UsageError
-from featurize.types import Modality
+from featurize.types import Json, Modality
 
-
-class RuntimeName(StrEnum):
-    """What executes the graph."""
-
-    AUTO = "auto"
-    ONNXRUNTIME = "onnxruntime"
-    OPENVINO = "openvino"
-
-
-class Precision(StrEnum):
-    """The number format of the computation; stored vectors are float32."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    FP16 = "fp16"
-    BF16 = "bf16"
-    INT8 = "int8"
-
-
-class Overflow(StrEnum):
-    """What becomes of a text longer than the encoder reads."""
-
-    TRUNCATE = "truncate"
-    CHUNK = "chunk"
-    REJECT = "reject"
-
-
-class LabelFrom(StrEnum):
-    """Which folder of a file's path names its label."""
-
-    PARENT = "parent"
-    TOP = "top"
-
-
-_MOST_SECONDS = 1_000_000
-Choice = TypeVar("Choice", bound=StrEnum)
 _CHOICES: dict[str, type[StrEnum]] = {
     "modality": Modality,
     "label_from": LabelFrom,
@@ -54,6 +19,10 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "precision": Precision,
     "overflow": Overflow,
 }
+
+# What decides how rows are made, and its value where neither user nor table says otherwise. A table
+# is made one way: it remembers them.
+_REMEMBERED: dict[str, Any] = {"overflow": Overflow.TRUNCATE}
 
 
 def option(
@@ -128,9 +97,9 @@ class Job:
         "Compute in this number format; stored vectors are float32.",
         choices=Precision,
     )
-    overflow: Overflow | str = option(
-        Overflow.TRUNCATE,
-        "Cut a text that is longer than the encoder reads, or reject it.",
+    overflow: Overflow | str | None = option(
+        None,
+        "Cut a text that is longer than the encoder reads, or reject it (default: truncate).",
         choices=Overflow,
     )
     max_rejects: str | int | None = option(
@@ -178,6 +147,15 @@ class Job:
         check_seconds(self.stuck_after, "stuck-after")
         allowed_rejects(self.max_rejects, 0)
 
+    def settled(self, before: Json) -> Job:
+        """Return the job with what it leaves open as `before` states it, else by default."""
+        open_ones = {name for name in _REMEMBERED if getattr(self, name) is None}
+        return replace(self, **{name: before.get(name, _REMEMBERED[name]) for name in open_ones})
+
+    def remembered(self) -> Json:
+        """Return what a table remembers of a settled job."""
+        return {name: getattr(self, name) for name in _REMEMBERED}
+
     def _check_columns(self) -> None:
         """Refuse a text and an image column at once, and column options of the other modality."""
         if self.text_column and self.image_column:
@@ -204,38 +182,3 @@ def _path(value: str | Path, name: str) -> Path:
     if not str(value):
         raise UsageError(f"{name} expects a path, got an empty string.")
     return Path(value)
-
-
-def check_device(device: str) -> None:
-    """Raise UsageError unless the device is auto, cpu, cuda or cuda:N."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise UsageError(f"--device expects auto, cpu, cuda or cuda:N, got {device!r}.")
-
-
-def check_seconds(value: float, flag: str) -> None:
-    """Raise UsageError unless the value is a number of seconds that a timer can run."""
-    if not isinstance(value, int | float) or not 0 < value <= _MOST_SECONDS:
-        raise UsageError(
-            f"--{flag} expects seconds, more than 0 and at most {_MOST_SECONDS:,}, got {value!r}."
-        )
-
-
-def allowed_rejects(limit: str | int | None, inputs: int) -> int | None:
-    """Return how many rejects `N` or `P%` of the inputs allows; None where there is no limit."""
-    if limit is None:
-        return None
-    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)%", str(limit).strip())
-    if match is None or float(match[2] or 0) > 100:
-        raise UsageError(f"--max-rejects expects a count N or a share P% to 100%, got {limit!r}.")
-    count, share = match.groups()
-    return int(count) if count is not None else int(inputs * float(share) / 100)
-
-
-def choose(choices: type[Choice], value: str, name: str) -> Choice:
-    """Return the choice that a string names; raise UsageError listing the known ones."""
-    try:
-        return choices(value)
-    except ValueError:
-        known = ", ".join(choices)
-        flag = name.replace("_", "-")
-        raise UsageError(f"--{flag} expects one of {known}; got {value!r}.") from None

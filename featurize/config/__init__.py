@@ -1,0 +1,21 @@
+"""Job, the one declaration of every option of `embed`, and the choices its options have."""
+
+from featurize.config.checks import allowed_rejects, check_device, check_seconds
+from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, choose
+from featurize.config.job import Job, option
+from featurize.config.reading import AS_IT_IS, Reading
+
+__all__ = [
+    "AS_IT_IS",
+    "Job",
+    "LabelFrom",
+    "Overflow",
+    "Precision",
+    "Reading",
+    "RuntimeName",
+    "allowed_rejects",
+    "check_device",
+    "check_seconds",
+    "choose",
+    "option",
+]

@@ -1,0 +1,53 @@
+"""The closed choices of options."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeVar
+
+from featurize.errors import UsageError
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class RuntimeName(StrEnum):
+    """What executes the graph."""
+
+    AUTO = "auto"
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+
+
+class Precision(StrEnum):
+    """The number format of the computation; stored vectors are float32."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+    INT8 = "int8"
+
+
+class Overflow(StrEnum):
+    """What becomes of a text longer than the encoder reads."""
+
+    TRUNCATE = "truncate"
+    CHUNK = "chunk"
+    REJECT = "reject"
+
+
+class LabelFrom(StrEnum):
+    """Which folder of a file's path names its label."""
+
+    PARENT = "parent"
+    TOP = "top"
+
+
+def choose(choices: type[Choice], value: str, name: str) -> Choice:
+    """Return the choice that a string names; raise UsageError listing the known ones."""
+    try:
+        return choices(value)
+    except ValueError:
+        known = ", ".join(choices)
+        flag = name.replace("_", "-")
+        raise UsageError(f"--{flag} expects one of {known}; got {value!r}.") from None
