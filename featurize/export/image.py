@@ -76,8 +76,8 @@ class Reference:
     def __init__(self, network: Any) -> None:
         self._network = network
 
-    def encode(self, contents: Contents) -> NDArray[np.float32]:
-        """Return unit vectors (n, 1280) float32 of image files."""
+    def encode(self, contents: Contents, role: str | None) -> NDArray[np.float32]:  # noqa: ARG002
+        """Return unit vectors (n, 1280) float32 of image files, which have no prompts."""
         import torch
 
         rows = []

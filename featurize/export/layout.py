@@ -1,22 +1,31 @@
-"""What a sentence-transformers folder says about itself, read before any of it is loaded."""
+"""What a folder of a text encoder says about itself, read before any of it is loaded."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from featurize.errors import ExportError
-from featurize.storage import canonical_json, sha256_bytes, sha256_file
+from featurize.export.folders import (
+    digest,
+    json_object,
+    json_object_if_any,
+    license_of,
+    read_config,
+    read_json,
+)
 from featurize.types import Json
 
 MODULES = "modules.json"
-POOLINGS = ("mean", "cls", "max", "lasttoken")
-_SUPPORTED = "Transformer, Pooling, then any number of Dense, then Normalize or not"
-_ORDER = re.compile(r"Transformer Pooling( Dense)*( Normalize)?")
+POOLINGS = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+_SUPPORTED = (
+    "Transformer and Pooling, or StaticEmbedding, then any number of Dense, LayerNorm, Dropout and "
+    "Normalize"
+)
+_ORDER = re.compile(r"(Transformer Pooling|StaticEmbedding)( (Dense|LayerNorm|Dropout|Normalize))*")
 _POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -25,52 +34,115 @@ _POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+_SETTINGS = "config_sentence_transformers.json"
+_MODEL2VEC = "model2vec"
+
+
+class Body(StrEnum):
+    """What makes vectors of tokens."""
+
+    TRANSFORMER = "Transformer"
+    STATIC = "StaticEmbedding"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A module that works on pooled vectors: its class, its folder, and what a card calls it."""
+
+    kind: str
+    path: Path
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A folder that can be exported: its modules, all of them of kinds that are supported.
 
-    `activations` has one class name for each dense layer; `weights` is the SHA-256 of the weight
-    file, or of the names and sums of several; `config` is the transformer's configuration.
+    `pooling` are the modes whose vectors are joined, none where the body pools; `head` is what
+    follows, in order. `weights` is the SHA-256 of the weight
+    file, or of the names and sums of several; `config` is the body's configuration. Vectors are cut
+    to `cut` numbers at last, where it is given.
     """
 
     folder: Path
-    transformer: Path
-    pooling: str
-    activations: tuple[str, ...]
-    normalize: bool
+    body: Body
+    path: Path
+    pooling: tuple[str, ...]
+    head: tuple[Step, ...]
     weights: str
     config: Json
     license: str | None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+    cut: int | None = None
+
+    @property
+    def normalize(self) -> bool:
+        """Say whether vectors have unit length at the end."""
+        return bool(self.head) and self.head[-1].kind == "Normalize" and self.cut is None
+
+    @property
+    def steps(self) -> str:
+        """Return what is done after the body, as a card states it; the last normalisation apart."""
+        head = self.head[:-1] if self.normalize else self.head
+        first = [] if self.cut is None else [f"first({self.cut})"]
+        return "+".join([*(self.pooling or ("mean",)), *(step.label for step in head), *first])
 
     @classmethod
     def read(cls, folder: Path) -> Layout:
         """Read a folder; raise ExportError, naming it, for what is not supported or runs code."""
+        if not (folder / MODULES).is_file():
+            return _plain(folder)
         modules = [(_kind(module), _inside(folder, module)) for module in _modules(folder)]
         kinds = " ".join(kind for kind, _ in modules)
         if not _ORDER.fullmatch(kinds):
             raise ExportError(
                 f"{folder.name} is made of {kinds.replace(' ', ', ')}; supported are {_SUPPORTED}."
             )
-        (_, transformer), (_, pooling), *rest = modules
-        dense = [path for kind, path in rest if kind == "Dense"]
-        _refuse_prompt(folder)
+        (kind, path), *rest = modules
+        body = Body(kind)
+        pooling = () if body is Body.STATIC else _pooling(rest.pop(0)[1])
+        head = tuple(_step(*module) for module in rest if module[0] != "Dropout")
+        weighted = [step.path for step in head if step.kind != "Normalize"]
         return cls(
             folder=folder,
-            transformer=transformer,
-            pooling=_pooling(pooling),
-            activations=tuple(_activation(path) for path in dense),
-            normalize=kinds.endswith("Normalize"),
-            weights=_digest(folder, [transformer, *dense]),
-            config=_config(transformer),
-            license=_license(folder),
+            body=body,
+            path=path,
+            pooling=pooling,
+            head=head,
+            weights=digest(folder, [path, *weighted]),
+            config={} if body is Body.STATIC else read_config(path),
+            license=license_of(folder),
+            **_settings(folder),
         )
+
+
+def _plain(folder: Path) -> Layout:
+    """Read a transformer, or a Model2Vec model, that says nothing about pooling.
+
+    It is pooled as sentence-transformers pools it: by the mean, a causal language model by its last
+    token.
+    """
+    config = read_config(folder)
+    static = config.get("model_type") == _MODEL2VEC
+    architecture = next(iter(config.get("architectures") or [""]))
+    causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
+    return Layout(
+        folder=folder,
+        body=Body.STATIC if static else Body.TRANSFORMER,
+        path=folder,
+        pooling=() if static else ("lasttoken" if causal else "mean",),
+        head=(_step("Normalize", folder),) if static and config.get("normalize") else (),
+        weights=digest(folder, [folder]),
+        config={} if static else config,
+        license=license_of(folder),
+        **_settings(folder),
+    )
 
 
 def _modules(folder: Path) -> list[Json]:
     """Read the list of modules, each with its type and its path in the folder."""
-    modules = _json(folder / MODULES)
+    modules = read_json(folder / MODULES)
     if not isinstance(modules, list) or not all({"type", "path"} <= set(m) for m in modules):
         raise ExportError(f"{folder / MODULES} cannot be read: a list of modules was expected.")
     return modules
@@ -94,114 +166,57 @@ def _inside(folder: Path, module: Json) -> Path:
     return folder / path
 
 
-def _config(folder: Path) -> Json:
-    """Read the transformer's configuration; refuse one that brings code or an adapter."""
-    for name in ("config.json", "tokenizer_config.json"):
-        if "auto_map" in _json_object_if_any(folder / name):
-            raise ExportError(
-                f"{folder / name} asks for code from the model's repository (`auto_map`), which is "
-                "never run.",
-                fix="Use a model whose architecture is part of transformers.",
-            )
-    if (folder / "adapter_config.json").exists():
-        raise ExportError(
-            f"{folder} holds an adapter and not a whole model.",
-            fix="Merge the adapter into its base model and save that.",
-        )
-    return _json_object(folder / "config.json")
-
-
-def _pooling(folder: Path) -> str:
-    config = _json_object(folder / "config.json")
+def _pooling(folder: Path) -> tuple[str, ...]:
+    """Return the modes of a Pooling, in the order in which their vectors are joined."""
+    config = json_object(folder / "config.json")
     modes = config.get("pooling_mode")
     if modes is None:
         modes = [mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)] or ["mean"]
     modes = [modes] if isinstance(modes, str) else list(modes)
-    if len(modes) != 1 or modes[0] not in POOLINGS:
+    if unknown := [str(mode) for mode in modes if mode not in POOLINGS]:
         raise ExportError(
-            f"The model's Pooling is {' + '.join(modes)}; exactly one of {', '.join(POOLINGS)} is "
-            "supported."
+            f"The model's Pooling is {' + '.join(unknown)}; supported are {', '.join(POOLINGS)}."
         )
-    return str(modes[0])
+    if not config.get("include_prompt", True):
+        raise ExportError(
+            "The model's Pooling leaves out the tokens of the prompt, which is not supported.",
+            fix="Use a model whose Pooling has `include_prompt`.",
+        )
+    return tuple(modes)
 
 
-def _activation(folder: Path) -> str:
-    """Return the class name of a dense layer's activation."""
-    config = _json_object(folder / "config.json")
-    path = config.get("activation_function", "torch.nn.modules.activation.Tanh")
+def _step(kind: str, folder: Path) -> Step:
+    """Read a module that follows pooling; raise ExportError for what is not supported."""
+    config = json_object_if_any(folder / "config.json")
     names = {config.get("module_input_name"), config.get("module_output_name")}
-    if config.get("use_residual") or not names <= {None, "sentence_embedding"}:
+    if not names <= {None, "sentence_embedding"}:
         raise ExportError(
-            f"The Dense module {folder.name} has a residual or works on token vectors; supported "
-            "is a linear layer with an activation on the pooled vector."
+            f"The module {folder.name} works on token vectors; supported are modules that work on "
+            "the pooled vector."
         )
-    if not str(path).startswith("torch.nn."):
+    if kind != "Dense":
+        return Step(kind, folder, kind.lower())
+    path = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
+    if not path.startswith("torch.nn."):
         raise ExportError(
             f"The Dense module {folder.name} has the activation {path}; supported are those of "
             "torch.nn."
         )
-    return str(path).rpartition(".")[2]
+    residual = "+residual" if config.get("use_residual") else ""
+    return Step(kind, folder, f"dense({path.rpartition('.')[2]}{residual})")
 
 
-def _refuse_prompt(folder: Path) -> None:
-    config = _json_object_if_any(folder / "config_sentence_transformers.json")
-    default = config.get("default_prompt_name")
-    if default and config.get("prompts", {}).get(default):
-        raise ExportError(
-            f"The model puts the prompt {default!r} before every text; models with a default "
-            "prompt are not supported yet.",
-        )
-
-
-def _digest(folder: Path, modules: Iterable[Path]) -> str:
-    """Return the SHA-256 of the one weight file, or of the relative names and sums of several."""
-    sums = {
-        file.relative_to(folder).as_posix(): sha256_file(file)
-        for module in modules
-        for file in _weight_files(module)
+def _settings(folder: Path) -> Json:
+    """Return the prompts that are not empty, which one is the default, and where vectors end."""
+    settings = json_object_if_any(folder / _SETTINGS)
+    prompts = {role: text for role, text in (settings.get("prompts") or {}).items() if text}
+    default, cut = settings.get("default_prompt_name"), settings.get("truncate_dim")
+    if not all(isinstance(part, str) for pair in prompts.items() for part in pair):
+        raise ExportError(f"{folder / _SETTINGS} cannot be read: prompts are texts by name.")
+    if cut is not None and (type(cut) is not int or cut < 1):
+        raise ExportError(f"{folder / _SETTINGS} cannot be read: truncate_dim is {cut!r}.")
+    return {
+        "prompts": prompts,
+        "default_prompt": default if default in prompts else None,
+        "cut": cut,
     }
-    return next(iter(sums.values())) if len(sums) == 1 else sha256_bytes(canonical_json(sums))
-
-
-def _weight_files(module: Path) -> list[Path]:
-    index = _json_object_if_any(module / "model.safetensors.index.json")
-    names = sorted(set(index["weight_map"].values())) if index else ["model.safetensors"]
-    files = [module / Path(name).name for name in names]
-    for file in files:
-        if not file.is_file():
-            raise ExportError(
-                f"{module} holds no {file.name}; weights are read from safetensors files only, "
-                "because other formats can run code.",
-                fix="Load the model with sentence-transformers and save it again.",
-            )
-    return files
-
-
-def _license(folder: Path) -> str | None:
-    """Return the licence that the model card's front matter states."""
-    card = folder / "README.md"
-    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
-    front = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
-    stated = re.search(r"^license:\s*(\S+)\s*$", front[1], re.MULTILINE) if front else None
-    return stated[1] if stated else None
-
-
-def _json(path: Path) -> Any:
-    """Read a JSON file; raise ExportError where it is missing or damaged."""
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ExportError(f"{path.parent} holds no {path.name}.") from None
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{path} cannot be read: {error}.") from error
-
-
-def _json_object(path: Path) -> Json:
-    data = _json(path)
-    if not isinstance(data, dict):
-        raise ExportError(f"{path} cannot be read: a JSON object was expected.")
-    return data
-
-
-def _json_object_if_any(path: Path) -> Json:
-    return _json_object(path) if path.exists() else {}

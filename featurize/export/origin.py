@@ -11,13 +11,15 @@ from featurize.bundle import CARD
 from featurize.errors import ExportError, MissingExtra, UsageError
 from featurize.export.builtin import PACKAGES, TEXT_PACKAGES, load_built_in
 from featurize.export.candidate import Candidate
-from featurize.export.layout import MODULES, Layout
-from featurize.export.text import load_text_model
+from featurize.export.layout import MODULES, Body, Layout
+from featurize.export.static import load_static
+from featurize.export.transformer import load_transformer
 from featurize.storage import canonical_json, sha256_bytes, sha256_file
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _READ = ("*.json", "*.safetensors", "*.txt", "*.model", "*.md")
 _PACKAGES = ("torch", "onnx", "onnxscript")
+_CONFIG = "config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ class Origin:
         if self.name in PACKAGES and self.folder is None:
             return load_built_in(self.name, max_length)
         folder = self.folder or _download(self.name)
-        return load_text_model(Layout.read(folder), self.name, max_length)
+        layout = Layout.read(folder)
+        load = load_static if layout.body is Body.STATIC else load_transformer
+        return load(layout, self.name, max_length)
 
     def _require_packages(self) -> None:
         own = TEXT_PACKAGES if self.folder else PACKAGES.get(self.name, TEXT_PACKAGES)
@@ -60,7 +64,7 @@ def locate(model: str | Path) -> Origin:
     path = Path(model).expanduser()
     if str(model) in PACKAGES:
         return Origin(str(model))
-    if (path / MODULES).is_file():
+    if (path / MODULES).is_file() or (path / _CONFIG).is_file():
         return Origin(path.resolve().name, path)
     if path.suffix == ".onnx":
         raise UsageError(f"{model}: ONNX files of your own are not supported yet.", fix=_EXPECTED)
@@ -68,8 +72,8 @@ def locate(model: str | Path) -> Origin:
         raise UsageError(f"{path} is an encoder bundle already; there is nothing to export.")
     if path.exists():
         raise UsageError(
-            f"{path} is neither an encoder bundle (it holds no {CARD}) nor a "
-            f"sentence-transformers folder (it holds no {MODULES}).",
+            f"{path} is neither an encoder bundle (it holds no {CARD}) nor a model's folder (it "
+            f"holds neither {MODULES} nor {_CONFIG}).",
             fix=_EXPECTED,
         )
     if _HUB_ID.fullmatch(str(model)):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from featurize.config import Reading
 from featurize.encoder import Encoder
 from featurize.errors import ExportError, InputRejected
 from featurize.export.candidate import Candidate
+from featurize.processors import open_processor
 from featurize.types import Sample
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ _DEEP = 12  # layers, above which rounding adds up
 _DEEP_TOLERANCE = 5e-5
 _DEEP_COSINE = 0.999999
 _PADDED_ROWS = 8
+_PROMPTED = 8  # every so many inputs are encoded with every prompt
+_REPORT = "This model cannot be used; please report it."
 _PADDED_COST = 512  # longer rows side by side would need gigabytes for their attention
 
 
@@ -43,9 +47,10 @@ def check_parity(encoder: Encoder, candidate: Candidate, expected: NDArray[np.fl
     `expected` are the reference's vectors (n, dim) float32. Raises ExportError with the figure and
     the worst input where a difference is above the tolerance.
     """
+    _require_same_ids(encoder, candidate)
     found = []
-    for way, rows, vectors in _passes(encoder, candidate):
-        found.append(_compare(vectors, expected[rows]))
+    for way, rows, ours, theirs in _passes(encoder, candidate, expected):
+        found.append(_compare(ours, theirs))
         difference, cosine = found[-1]
         worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
         _require(candidate, way, rows[worst], float(difference[worst]), float(cosine.min()))
@@ -56,18 +61,52 @@ def check_parity(encoder: Encoder, candidate: Candidate, expected: NDArray[np.fl
     )
 
 
+_Pass: TypeAlias = "tuple[str, list[int], NDArray[np.float32], NDArray[np.float32]]"
+
+
 def _passes(
-    encoder: Encoder, candidate: Candidate
-) -> Iterator[tuple[str, list[int], NDArray[np.float32]]]:
-    """Yield how the inputs were encoded, which of them, and their vectors."""
+    encoder: Encoder, candidate: Candidate, expected: NDArray[np.float32]
+) -> Iterator[_Pass]:
+    """Yield how inputs were encoded, which of them, their vectors, and those of the reference."""
     contents = list(candidate.contents)
     everything = list(range(len(contents)))
     usual, encoder.budget = encoder.budget, 1
-    yield "one by one", everything, encoder.encode(contents)
+    yield "one by one", everything, encoder.encode(contents), expected
     encoder.budget = usual
-    yield "in batches", [*everything, *everything], encoder.encode(contents * 2)
+    twice = [*everything, *everything]
+    yield "in batches", twice, encoder.encode(contents * 2), expected[twice]
     for rows, vectors in _padded(encoder, contents):
-        yield "padded", rows, vectors
+        yield "padded", rows, vectors, expected[rows]
+    yield from _prompted(encoder, candidate)
+
+
+def _prompted(encoder: Encoder, candidate: Candidate) -> Iterator[_Pass]:
+    """Encode some inputs with every prompt the source knows, and as it does where none is named."""
+    card = candidate.card
+    rows = list(range(0, len(candidate.contents), _PROMPTED))
+    contents = [candidate.contents[row] for row in rows]
+    for role in (None, *candidate.roles) if candidate.roles else ():
+        text = card.prompts.get(role or card.default_prompt or "", "")
+        processor = open_processor(encoder.bundle, Reading(prompt=text))
+        found = Encoder(encoder.bundle, processor, encoder.runtime).encode(contents)
+        way = f"with the prompt of {role!r}" if role else "with the default prompt"
+        yield way, rows, found, candidate.encode(contents, role)
+
+
+def _require_same_ids(encoder: Encoder, candidate: Candidate) -> None:
+    """Raise ExportError where a text too long to compare its vector has other token ids."""
+    texts = [text for text, _ in candidate.overlong]
+    for sample, (text, expected) in zip(
+        encoder.processor.prepare(texts), candidate.overlong, strict=True
+    ):
+        found = sample.features["input_ids"].tolist() if isinstance(sample, Sample) else []
+        if found != list(expected):
+            raise ExportError(
+                f"The export of {candidate.card.name} is not faithful: of {text[:60]!r}, it reads "
+                f"{len(found)} tokens, the original {len(expected)}, or others. Nothing was "
+                "written.",
+                fix=_REPORT,
+            )
 
 
 def _padded(
@@ -125,5 +164,5 @@ def _require(candidate: Candidate, way: str, row: int, difference: float, cosine
         f"The export of {candidate.card.name} is not faithful: encoded {way}, its vectors differ "
         f"by up to {difference:.2e} of their length (allowed: {allowed:.0e}; smallest cosine "
         f"{cosine:.7f}), most for {name}. Nothing was written.",
-        fix="This model cannot be used; please report it.",
+        fix=_REPORT,
     )

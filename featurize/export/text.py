@@ -1,10 +1,11 @@
-"""Sentence-transformers folders to candidates."""
+"""What the candidates of all text encoders share: prompts, inputs to check on, the reference."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,156 +19,100 @@ from featurize.storage import canonical_json, sha256_bytes
 from featurize.types import Json, Modality
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
 LIBRARIES = ("sentence_transformers", "transformers", "tokenizers")
-_UNLIMITED = 1_000_000
-# Fields of config.json that training, loading or the library's own bookkeeping read, never vectors.
-_INERT = {
-    "_name_or_path",
-    "_attn_implementation",
-    "architectures",
-    "attention_probs_dropout_prob",
-    "attention_dropout",
-    "classifier_dropout",
-    "dropout",
-    "dtype",
-    "finetuning_task",
-    "gradient_checkpointing",
-    "hidden_dropout_prob",
-    "id2label",
-    "initializer_range",
-    "label2id",
-    "torch_dtype",
-    "transformers_version",
-    "use_cache",
-}
+# Tokens of the longest text whose vector is checked: attention of more would need gigabytes. Of
+# longer ones the token ids are.
+_LONGEST_CHECKED = 1024
 
 
-def load_text_model(layout: Layout, name: str, max_length: int | None) -> Candidate:
-    """Load a folder with sentence-transformers; nothing of it is run but known modules.
+@dataclass(frozen=True, slots=True)
+class TextBody:
+    """What turns tokens into vectors: how a card calls it, its tokenizer and its size.
 
-    `max_length` lowers the number of tokens a text may have. Raises ExportError where the model
-    takes other inputs than texts or does not load, UsageError for a length that is not possible.
+    `token_ids` gives the ids of a text as the source itself reads it, at most `max_length`.
     """
-    model = _load(layout.folder)
-    _require_plain_text(model, name)
-    model.max_seq_length = _length(model, name, max_length)
-    preparation = _tokenizer_json(layout.transformer, model.tokenizer.backend_tokenizer)
+
+    architecture: str
+    tokenizer: Tokenizer
+    token_ids: Callable[[str], Sequence[int]]
+    max_length: int
+    layers: int
+
+
+def propose(
+    model: SentenceTransformer, tower: torch.nn.Module, body: TextBody, layout: Layout, name: str
+) -> Candidate:
+    """Propose a tower that was built from a model; the model itself is the reference."""
+    import torch
+
+    preparation = canonical_json(_tokenizer_json(body.tokenizer, layout))
     space = VectorSpace(
         weights=layout.weights,
         preparation=sha256_bytes(preparation),
-        architecture=f"{type(model[0].auto_model).__name__}/{_config_digest(layout.config)}",
-        pooling="+".join([layout.pooling, *(f"dense({name})" for name in layout.activations)]),
+        architecture=body.architecture,
+        pooling=layout.steps,
         normalize=layout.normalize,
-        max_length=model.max_seq_length,
+        max_length=body.max_length,
         dim=_dim(model),
     )
-    return _candidate(model, layout, EncoderCard(name, Modality.TEXT, space), preparation)
 
-
-def _candidate(
-    model: SentenceTransformer, layout: Layout, card: EncoderCard, preparation: bytes
-) -> Candidate:
-    import torch
-
-    from featurize.export.towers import TextTower
-
-    def encode(contents: Contents) -> NDArray[np.float32]:
+    def encode(contents: Contents, role: str | None) -> NDArray[np.float32]:
+        prompted = {"prompt_name": role} if role else {} if role is None else {"prompt": ""}
         with quiet():  # one text a batch: the reference is never padded
-            vectors = model.encode(list(contents), batch_size=1, show_progress_bar=False)
+            texts = list(contents)
+            vectors = model.encode(texts, batch_size=1, show_progress_bar=False, **prompted)
         return np.asarray(vectors, dtype=np.float32)
 
-    dense = [
-        torch.nn.Sequential(module.linear, module.activation_function)
-        for module in list(model)[2 : 2 + len(layout.activations)]
-    ]
     mask = torch.ones((2, 8), dtype=torch.int64)
     mask[1, 5:] = 0
+    checked, overlong = _inputs(body)
     return Candidate(
-        card=card,
-        tower=TextTower(model[0].auto_model, layout.pooling, dense, layout.normalize),
+        card=EncoderCard(name, Modality.TEXT, space, layout.prompts, layout.default_prompt),
+        tower=tower,
         example={"input_ids": torch.arange(16).reshape(2, 8) % 4 + 2, "attention_mask": mask},
         axes=("batch", "tokens"),
         preparation=(TOKENIZER, preparation),
-        contents=[text for text in reference_texts(card.space.max_length) if _tokens(model, text)],
+        contents=checked,
         encode=encode,
-        layers=getattr(model[0].auto_model.config, "num_hidden_layers", 0),
+        layers=body.layers,
         libraries=LIBRARIES,
-        source=card.name,
+        source=name,
         license=layout.license,
+        roles=tuple(role for role, text in model.prompts.items() if text),
+        overlong=tuple((text, tuple(body.token_ids(text))) for text in overlong),
     )
 
 
-def _load(folder: Path) -> SentenceTransformer:
-    """Load a folder in float32 with plain attention, off the network and without foreign code."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-
-    options = {"attn_implementation": "eager", "dtype": torch.float32, "use_safetensors": True}
-    try:
-        with quiet():
-            return SentenceTransformer(
-                str(folder),
-                device="cpu",
-                trust_remote_code=False,
-                local_files_only=True,
-                model_kwargs=options,
-            ).eval()
-    except Exception as error:  # loading runs the code of any architecture
-        raise ExportError(
-            f"sentence-transformers cannot load {folder}: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _require_plain_text(model: SentenceTransformer, name: str) -> None:
-    """Refuse a model that takes chats or media, or has a tokenizer that only runs in Python."""
-    forms = model[0].modality_config
-    if set(forms) != {"text"} or forms["text"]["method"] != "forward":
-        taken = ", ".join(str(form) for form in forms)
-        raise ExportError(f"{name} takes {taken}; supported are models that take text alone.")
-    if not getattr(model.tokenizer, "is_fast", False):
-        raise ExportError(
-            f"{name} has no tokenizer of the `tokenizers` library.",
-            fix="Save the model with a fast tokenizer (tokenizer.json).",
-        )
-
-
-def _length(model: SentenceTransformer, name: str, asked: int | None) -> int:
+def limit_of(name: str, asked: int | None, longest: int, shortest: int) -> int:
     """Return how many tokens a text may have: what was asked for, or the model's limit."""
-    limit = min(int(model.max_seq_length or _UNLIMITED), _positions(model[0].auto_model))
     if asked is None:
-        if limit >= _UNLIMITED:
-            raise ExportError(f"{name} states no longest input.", fix="Give one: --max-length N.")
-        return limit
-    shortest = model.tokenizer.num_special_tokens_to_add() + 1
-    if not shortest <= asked <= limit:
+        return longest
+    if not shortest <= asked <= longest:
         raise UsageError(
-            f"--max-length {asked} is not possible: {name} takes {shortest} to {limit} tokens."
+            f"--max-length {asked} is not possible: {name} takes {shortest} to {longest} tokens."
         )
     return asked
 
 
-def _positions(transformer: Any) -> int:
-    """Return how many positions a transformer knows.
+def _inputs(body: TextBody) -> tuple[list[str], list[str]]:
+    """Return the texts whose vectors are checked, and those of which only the token ids are.
 
-    Where a position table has a padding row, as in RoBERTa, texts begin after it.
+    Texts without a token are left out: they become rejects.
     """
-    stated = getattr(transformer.config, "max_position_embeddings", None)
-    if stated is None or stated <= 0:
-        return _UNLIMITED
-    for module in transformer.modules():
-        padding = getattr(module, "padding_idx", None)
-        if isinstance(padding, int) and hasattr(module, "position_embeddings"):
-            return int(stated) - padding - 1
-    return int(stated)
-
-
-def _tokens(model: SentenceTransformer, text: str) -> int:
-    """Return how many tokens a text has; none for an empty one, without special tokens."""
-    return len(model.tokenizer.backend_tokenizer.encode(text).ids)
+    checked, overlong = [], []
+    for length in sorted({min(body.max_length, _LONGEST_CHECKED), body.max_length}):
+        for text in reference_texts(length):
+            tokens = len(body.token_ids(text))
+            if tokens > _LONGEST_CHECKED:
+                overlong.append(text)
+            elif tokens and text not in checked:
+                checked.append(text)
+    return checked, overlong
 
 
 def _dim(model: SentenceTransformer) -> int:
@@ -177,14 +122,8 @@ def _dim(model: SentenceTransformer) -> int:
     return dim
 
 
-def _config_digest(config: Json) -> str:
-    """Return a short digest of the configuration's fields that can change a vector."""
-    active = {key: value for key, value in config.items() if key not in _INERT}
-    return sha256_bytes(canonical_json(active))[:12]
-
-
-def _tokenizer_json(folder: Path, used: Tokenizer) -> bytes:
-    """Return the tokenizer in use as canonical JSON, without truncation and padding.
+def _tokenizer_json(used: Tokenizer, layout: Layout) -> Json:
+    """Return the tokenizer in use, without truncation and padding.
 
     The folder's own file is taken where it means the same, because its spelling, and so the
     fingerprint, does not change with the version of the library.
@@ -192,12 +131,12 @@ def _tokenizer_json(folder: Path, used: Tokenizer) -> bytes:
     from tokenizers import Tokenizer
 
     plain = _without_limits(used.to_str())
-    file = folder / TOKENIZER
+    file = layout.path / TOKENIZER
     if file.is_file():
         stated = file.read_text("utf-8")
         if _without_limits(Tokenizer.from_str(stated).to_str()) == plain:
-            plain = _without_limits(stated)
-    return canonical_json(plain)
+            return _without_limits(stated)
+    return plain
 
 
 def _without_limits(definition: str) -> Json:

@@ -11,25 +11,76 @@ from torch.nn import functional
 
 
 class TextTower(nn.Module):  # type: ignore[misc]
-    """Token ids to vectors: transformer, pooling, dense layers, normalisation.
+    """Token ids to vectors: transformer, pooling, what follows, and a cut to `cut` numbers.
 
-    Takes `input_ids` and `attention_mask` (batch, tokens) int64; returns (batch, dim) float32.
+    Takes `input_ids` and `attention_mask` (batch, tokens) int64; returns (batch, dim) float32. The
+    vectors of several poolings are joined.
     """
 
     def __init__(
-        self, transformer: nn.Module, pooling: str, dense: Sequence[nn.Module], normalize: bool
+        self,
+        transformer: nn.Module,
+        pooling: Sequence[str],
+        head: Sequence[nn.Module],
+        cut: int | None = None,
     ) -> None:
         super().__init__()
         self.transformer = transformer
-        self.dense = nn.Sequential(*dense)
-        self._pool = POOLINGS[pooling]
-        self._normalize = normalize
+        self.head = nn.Sequential(*head)
+        self._pools = [POOLINGS[name] for name in pooling]
+        self._cut = cut
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Return one vector for each row of token ids."""
         output = self.transformer(input_ids=input_ids, attention_mask=attention_mask)
-        vectors: Tensor = self.dense(self._pool(output.last_hidden_state, attention_mask))
-        return functional.normalize(vectors, dim=1) if self._normalize else vectors
+        hidden = output.last_hidden_state
+        pooled = [pool(hidden, attention_mask) for pool in self._pools]
+        vectors: Tensor = self.head(torch.cat(pooled, dim=1) if len(pooled) > 1 else pooled[0])
+        return vectors if self._cut is None else vectors[:, : self._cut]
+
+
+class StaticTower(nn.Module):  # type: ignore[misc]
+    """Token ids to the mean of their rows in a table (tokens, dim), and what follows.
+
+    The table keeps its number format; the rows that are looked up are computed with in float32.
+    """
+
+    def __init__(self, table: Tensor, head: Sequence[nn.Module], cut: int | None = None) -> None:
+        super().__init__()
+        self.register_buffer("table", table)
+        self.head = nn.Sequential(*head)
+        self._cut = cut
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return one vector for each row of token ids."""
+        vectors: Tensor = self.head(mean(self.table[input_ids].float(), attention_mask))
+        return vectors if self._cut is None else vectors[:, : self._cut]
+
+
+class Normalize(nn.Module):  # type: ignore[misc]
+    """Give vectors unit length."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Divide every row by its L2 norm."""
+        return functional.normalize(vectors, dim=1)
+
+
+class Named(nn.Module):  # type: ignore[misc]
+    """A module of sentence-transformers, which passes tensors by name, as one of tensors."""
+
+    @classmethod
+    def of(cls, module: nn.Module) -> nn.Module:
+        """Return a module that works on pooled vectors."""
+        return Normalize() if type(module).__name__ == "Normalize" else cls(module)
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Apply the module to pooled vectors."""
+        output: Tensor = self.module({"sentence_embedding": vectors})["sentence_embedding"]
+        return output
 
 
 class ImageTower(nn.Module):  # type: ignore[misc]
@@ -54,6 +105,16 @@ def mean(hidden: Tensor, mask: Tensor) -> Tensor:
     return torch.matmul(weights, hidden).squeeze(1) / weights.sum(2).clamp(min=1e-9)
 
 
+def mean_sqrt_len(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Add up the tokens the mask keeps and divide by the root of their number."""
+    return mean(hidden, mask) * mask.sum(1, keepdim=True).to(hidden.dtype).sqrt()
+
+
+def weighted_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Average the tokens the mask keeps with their positions, from 1, as weights."""
+    return mean(hidden, mask.cumsum(1) * mask)
+
+
 def first(hidden: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG001 - one signature for all
     """Take the first token."""
     return hidden[:, 0]
@@ -72,8 +133,10 @@ def last(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mean": mean,
     "cls": first,
     "max": largest,
+    "mean": mean,
+    "mean_sqrt_len_tokens": mean_sqrt_len,
+    "weightedmean": weighted_mean,
     "lasttoken": last,
 }

@@ -23,7 +23,7 @@ _SPACE = re.compile(r"\s")
 
 
 class TextProcessor:
-    """Tokenizes texts and says which were longer than the encoder reads.
+    """Tokenizes texts behind the prompt and says which were longer than the encoder reads.
 
     Features: `input_ids` (n_tokens,) int64. A text of over 1,000,000 characters without white
     space is rejected as `too_long`.
@@ -54,7 +54,7 @@ class TextProcessor:
 
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Tokenize texts; one that cannot be tokenized becomes its rejection."""
-        texts = [str(content) for content in contents]
+        texts = [self._reading.prompt + str(content) for content in contents]
         short = CHARS_PER_TOKEN * self._max_length
         try:
             if all(len(text) <= short for text in texts):
@@ -80,14 +80,15 @@ class TextProcessor:
 
     def _sample(self, text: str, encoding: Encoding) -> Sample | InputRejected:
         ids = np.array(encoding.ids, dtype=np.int64)  # (n_tokens,)
-        if not len(ids):
+        prompt = len(self._reading.prompt)
+        if not len(ids) or (prompt and _end(encoding) <= prompt):
             return InputRejected(RejectReason.EMPTY, "the text has no token the encoder knows")
         truncated = len(ids) >= self._max_length and _unseen(text, encoding)
         if truncated and self._reading.overflow is Overflow.REJECT:
             detail = f"the text has more than the {self._max_length} tokens the encoder reads"
             return InputRejected(RejectReason.TOO_LONG, detail)
         columns: dict[str, str | int | bool] = {
-            "text": text,
+            "text": text[prompt:],
             "n_tokens": len(ids),
             "truncated": truncated,
         }
@@ -125,5 +126,9 @@ def _unseen(text: str, encoding: Encoding) -> bool:
     """Say whether truncation left out anything but white space."""
     if not encoding.overflowing:
         return False
-    end = max(stop for _, stop in encoding.offsets)
-    return bool(text[end:].strip())
+    return bool(text[_end(encoding) :].strip())
+
+
+def _end(encoding: Encoding) -> int:
+    """Return the place after the last character that was seen."""
+    return max(stop for _, stop in encoding.offsets)

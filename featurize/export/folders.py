@@ -1,0 +1,87 @@
+"""The files of a model's folder: configuration, weights and licence, none of which runs code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from featurize.errors import ExportError
+from featurize.storage import canonical_json, sha256_bytes, sha256_file
+from featurize.types import Json
+
+
+def read_config(folder: Path) -> Json:
+    """Read the transformer's configuration; refuse one that brings code or an adapter."""
+    for name in ("config.json", "tokenizer_config.json"):
+        if "auto_map" in json_object_if_any(folder / name):
+            raise ExportError(
+                f"{folder / name} asks for code from the model's repository (`auto_map`), which is "
+                "never run.",
+                fix="Use a model whose architecture is part of transformers.",
+            )
+    if (folder / "adapter_config.json").exists():
+        raise ExportError(
+            f"{folder} holds an adapter and not a whole model.",
+            fix="Merge the adapter into its base model and save that.",
+        )
+    return json_object(folder / "config.json")
+
+
+def digest(folder: Path, modules: Iterable[Path]) -> str:
+    """Return the SHA-256 of the one weight file, or of the relative names and sums of several."""
+    sums = {
+        file.relative_to(folder).as_posix(): sha256_file(file)
+        for module in modules
+        for file in weight_files(module)
+    }
+    return next(iter(sums.values())) if len(sums) == 1 else sha256_bytes(canonical_json(sums))
+
+
+def weight_files(module: Path) -> list[Path]:
+    """Return the files a module's weights lie in; raise ExportError unless they are safetensors."""
+    index = json_object_if_any(module / "model.safetensors.index.json")
+    names = sorted(set(index["weight_map"].values())) if index else ["model.safetensors"]
+    files = [module / Path(name).name for name in names]
+    for file in files:
+        if not file.is_file():
+            raise ExportError(
+                f"{module} holds no {file.name}; weights are read from safetensors files only, "
+                "because other formats can run code.",
+                fix="Load the model with sentence-transformers and save it again.",
+            )
+    return files
+
+
+def license_of(folder: Path) -> str | None:
+    """Return the licence that the model card's front matter states."""
+    card = folder / "README.md"
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    front = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
+    stated = re.search(r"^license:\s*(\S+)\s*$", front[1], re.MULTILINE) if front else None
+    return stated[1] if stated else None
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; raise ExportError where it is missing or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ExportError(f"{path.parent} holds no {path.name}.") from None
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{path} cannot be read: {error}.") from error
+
+
+def json_object(path: Path) -> Json:
+    """Read a JSON object; raise ExportError for anything else."""
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise ExportError(f"{path} cannot be read: a JSON object was expected.")
+    return data
+
+
+def json_object_if_any(path: Path) -> Json:
+    """Read a JSON object, an empty one where there is no file."""
+    return json_object(path) if path.exists() else {}
