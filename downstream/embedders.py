@@ -25,6 +25,8 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     modality: ClassVar[Modality]
     hint: ClassVar[str]
 
+    prompt: str | None = None
+
     def __init__(self, encoder: str, device: str = "auto", precision: str = "auto") -> None:
         self.encoder = encoder
         self.device = device
@@ -91,13 +93,15 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _loaded(self) -> Encoder:
         """Return the encoder of the current parameters, loading it once."""
-        wanted = (self.encoder, self.device, self.precision)
+        wanted = (self.encoder, self.device, self.precision, self.prompt)
         if getattr(self, "_cache", (None, None))[0] != wanted:
             self._cache = (wanted, self._load())
         return self._cache[1]
 
     def _load(self) -> Encoder:
-        encoder = load_encoder(self.encoder, device=self.device, precision=self.precision)
+        encoder = load_encoder(
+            self.encoder, device=self.device, precision=self.precision, prompt=self.prompt
+        )
         if encoder.card.modality is not self.modality:
             raise UsageError(
                 f"{type(self).__name__} needs an encoder of {self.modality}s; {self.encoder!r} "
@@ -109,6 +113,7 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 class TextEmbedder(_Embedder):
     """Turn texts into vectors with a frozen encoder.
 
+    `prompt` is `query`, `document` or a text of your own that is put before every text.
     Every text gives a row, an empty or blank one too, which `featurize.embed` would reject: what
     follows in a pipeline needs as many rows as there are labels.
     """
@@ -117,9 +122,14 @@ class TextEmbedder(_Embedder):
     hint = "Fill or leave out missing values; join columns to one text."
 
     def __init__(
-        self, encoder: str = "minilm", device: str = "auto", precision: str = "auto"
+        self,
+        encoder: str = "minilm",
+        device: str = "auto",
+        precision: str = "auto",
+        prompt: str | None = None,
     ) -> None:
         super().__init__(encoder, device, precision)
+        self.prompt = prompt
 
 
 class ImageEmbedder(_Embedder):

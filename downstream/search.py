@@ -9,8 +9,8 @@ from typing import Any
 
 from downstream.index import Hit, VectorIndex
 from featurize.bundle import Bundle
-from featurize.catalog import find, find_by_fingerprint, resolve
-from featurize.config import Precision, RuntimeName, check_device, choose
+from featurize.catalog import find, find_equal, resolve
+from featurize.config import Precision, Prompt, Reading, RuntimeName, check_device, choose
 from featurize.encoder import Encoder
 from featurize.errors import (
     FeaturizeError,
@@ -20,6 +20,7 @@ from featurize.errors import (
     RuntimeUnavailable,
     UsageError,
 )
+from featurize.prompts import choose_prompt, query_prompt
 from featurize.types import Modality
 
 FAITHFUL = 0.999
@@ -35,7 +36,8 @@ class Searcher:
     `encoder` names a bundle as `catalog.resolve` takes it; without it, the bundle is the one that
     the index records, as `catalog.find` takes it, else one of the same vector space from the cache.
     Vectors whose cosine to the original's is under 0.999 are asked in their own runtime and
-    precision; another `precision` is a UsageError.
+    precision; another `precision` is a UsageError. `prompt` is put before texts that are asked for;
+    without it, the one that goes with the index's texts, as `prompts.query_prompt` says.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Searcher:
         encoder: str | None = None,
         device: str = "auto",
         precision: str = "auto",
+        prompt: str | None = None,
     ) -> None:
         check_device(device)
         self.index = index
+        self._asked_prompt = prompt
         self._name = encoder
         self._device = device
         asked = choose(Precision, precision, "precision")
@@ -74,6 +78,14 @@ class Searcher:
         """Return the `k` rows nearest to a row of the index; no encoder is loaded."""
         return self.index.search_id(id, k)
 
+    @property
+    def prompt(self) -> Prompt | None:
+        """Return what is put before a text that is asked for."""
+        card = self.index.encoder
+        if self._asked_prompt is not None:
+            return choose_prompt(card, self._asked_prompt)
+        return query_prompt(card, (self.index.origin.get("variant") or {}).get("prompt"))
+
     @cached_property
     def encoder(self) -> Encoder:
         """Load the encoder of the queries.
@@ -84,7 +96,12 @@ class Searcher:
         bundle = self._named() or self._recorded()
         try:
             encoder = Encoder.open(
-                bundle, device=self._device, runtime=self._runtime, precision=self._precision
+                bundle,
+                device=self._device,
+                runtime=self._runtime,
+                precision=self._precision,
+                reading=Reading(prompt=self.prompt),
+                dim=self.index.encoder.dim,
             )
             cosine = encoder.fidelity()
         except RuntimeUnavailable as error:
@@ -118,7 +135,8 @@ class Searcher:
             return None
         bundle, card = resolve(self._name), self.index.encoder
         try:
-            card.require_same_space(bundle.card, here="the index", there="the encoder")
+            shortened = bundle.card.shortened_like(card)
+            card.require_same_space(shortened, here="the index", there="the encoder")
         except MismatchError as error:
             raise MismatchError(
                 error.message,
@@ -133,9 +151,9 @@ class Searcher:
         # it may have moved since, or stand for another model by now: then the cache is asked
         with contextlib.suppress(FeaturizeError, OSError, RuntimeError):
             bundle = find(recorded) if isinstance(recorded, str) else None
-            if bundle is not None and bundle.card.fingerprint == card.fingerprint:
+            if bundle and bundle.card.shortened_like(card).fingerprint == card.fingerprint:
                 return bundle
-        if (found := find_by_fingerprint(card.fingerprint)) is not None:
+        if (found := find_equal(card)) is not None:
             return found
         raise IndexFileError(
             f"The encoder {card.name!r} with fingerprint {card.fingerprint[:12]} that made this "

@@ -78,6 +78,7 @@ def plan(job: Job, reporter: Reporter | None = None) -> Json:
 def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
     """Return the encoder of a job; raise UsageError where it takes another kind of input."""
     from featurize.encoder import Encoder
+    from featurize.prompts import choose_prompt
 
     _require_modality(name, bundle.card.modality, source.modality)
     return Encoder.open(
@@ -85,7 +86,11 @@ def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
         device=job.device,
         runtime=job.runtime,
         precision=job.precision,
-        reading=Reading(overflow=Overflow(job.overflow or Overflow.TRUNCATE)),
+        reading=Reading(
+            prompt=choose_prompt(bundle.card, job.prompt),
+            overflow=Overflow(job.overflow or Overflow.TRUNCATE),
+        ),
+        dim=job.dim,
     )
 
 
@@ -190,21 +195,28 @@ def load_encoder(
     device: str = "auto",
     runtime: RuntimeName | str = RuntimeName.AUTO,
     precision: Precision | str = Precision.AUTO,
+    prompt: str | None = None,
+    dim: int | None = None,
 ) -> Encoder:
     """Load a frozen encoder: `minilm`, `efficientnet-lite0`, a bundle or a model to export.
 
     `encoder.encode(inputs)` gives (n, dim) float32 for texts, or for images as paths, bytes or PIL
-    images.
+    images. `prompt` is `query`, `document` or a text that is put before every text; `dim` keeps the
+    first numbers of every vector.
     """
     from featurize.catalog import resolve
     from featurize.encoder import Encoder
+    from featurize.prompts import choose_prompt
 
     check_device(device)
+    bundle = resolve(name)
     encoder = Encoder.open(
-        resolve(name),
+        bundle,
         device=device,
         runtime=choose(RuntimeName, runtime, "runtime"),
         precision=choose(Precision, precision, "precision"),
+        reading=Reading(prompt=choose_prompt(bundle.card, prompt)),
+        dim=dim,
     )
     encoder.load()
     encoder.fidelity()

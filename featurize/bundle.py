@@ -75,6 +75,10 @@ class EncoderCard:
             raise UsageError(f"--dim {dim} is not possible: {self.name} has {self.dim} dimensions.")
         return replace(self, space=replace(self.space, dim=dim))
 
+    def shortened_like(self, other: EncoderCard) -> EncoderCard:
+        """Return the card of as many dimensions as another has, where it has fewer."""
+        return self.with_dim(min(self.dim, other.dim))
+
     def require_same_space(self, other: EncoderCard, *, here: str, there: str) -> None:
         """Raise MismatchError, naming the field that differs, unless both share a vector space."""
         if self.modality is not other.modality:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from featurize import storage
-from featurize.bundle import CARD, Bundle
+from featurize.bundle import CARD, Bundle, EncoderCard
 from featurize.cache import cache_folder
 from featurize.errors import BundleError
 from featurize.export import export, ignore
@@ -58,11 +59,11 @@ def find(name: str) -> Bundle | None:
         return None
 
 
-def find_by_fingerprint(fingerprint: str) -> Bundle | None:
-    """Return the cached bundle of a vector space, or None where there is none."""
-    for card in sorted(_bundles().glob(f"*/{CARD}")):
-        if not _STAGED.fullmatch(card.parent.name) and _fingerprint(card.parent) == fingerprint:
-            return _open_cached(card.parent)
+def find_equal(card: EncoderCard) -> Bundle | None:
+    """Return the cached bundle of a card's vector space, or None where there is none."""
+    for file in sorted(_bundles().glob(f"*/{CARD}")):
+        if not _STAGED.fullmatch(file.parent.name) and _is_of(file.parent, card):
+            return _open_cached(file.parent)
     return None
 
 
@@ -98,8 +99,7 @@ def _open_cached(folder: Path) -> Bundle:
         ) from error
 
 
-def _fingerprint(folder: Path) -> str | None:
-    try:
-        return Bundle.peek(folder).card.fingerprint
-    except BundleError:
-        return None
+def _is_of(folder: Path, card: EncoderCard) -> bool:
+    with contextlib.suppress(BundleError):
+        return Bundle.peek(folder).card.shortened_like(card).fingerprint == card.fingerprint
+    return False

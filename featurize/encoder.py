@@ -17,7 +17,7 @@ from featurize.cache import measured
 from featurize.config import AS_IT_IS, Precision, Reading, RuntimeName, choose
 from featurize.errors import BundleError, InputRejected, RuntimeUnavailable
 from featurize.matryoshka import shorten
-from featurize.processors import Processor, open_processor
+from featurize.processors import open_processor
 from featurize.reference import read_reference
 from featurize.runtimes import Runtime, choose_place, open_runtime
 from featurize.runtimes.devices import hardware
@@ -39,13 +39,18 @@ class Encoder:
     """Turns texts or images into vectors, and changes nothing of the model it was given."""
 
     def __init__(
-        self, bundle: Bundle, processor: Processor, runtime: Runtime, dim: int | None = None
+        self,
+        bundle: Bundle,
+        runtime: Runtime,
+        reading: Reading = AS_IT_IS,
+        dim: int | None = None,
     ) -> None:
         self.bundle = bundle
         self.card = bundle.card.with_dim(dim or bundle.card.dim)
-        self.processor = processor
+        self.processor = open_processor(bundle, reading)
         self.runtime = runtime
-        self.budget = processor.budget * runtime.scale
+        self.reading = reading
+        self.budget = self.processor.budget * runtime.scale
         self.cosine = 1.0  # to the original, where it was measured
         self._lock = threading.Lock()
 
@@ -71,7 +76,7 @@ class Encoder:
             choose(Precision, precision, "precision"),
         )
         opened = open_runtime(partial(read_graph, bundle), place)
-        return cls(bundle, open_processor(bundle, reading), opened, dim)
+        return cls(bundle, opened, reading, dim)
 
     def __repr__(self) -> str:
         """Say what it is and where it runs."""
@@ -99,7 +104,7 @@ class Encoder:
             "precision": str(self.runtime.precision),
             "budget": self.budget,
             "graph": self.bundle.graph_sha256,
-            "prompt": None,
+            "prompt": self.reading.prompt and self.reading.prompt.to_json(),
             "cosine": self.cosine,
             "library": self.runtime.library,
         }

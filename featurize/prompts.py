@@ -5,27 +5,14 @@ Models for retrieval are trained on queries and documents that begin differently
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 from featurize.bundle import EncoderCard
+from featurize.config import Prompt
 from featurize.errors import UsageError
 from featurize.types import Json
 
 QUERY = "query"
 DOCUMENT = "document"
 _DOCUMENT_NAMES = (DOCUMENT, "passage", "corpus")  # what authors call what is searched
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What is put before a text, and the role it stands for; None for a user's own."""
-
-    role: str | None
-    text: str
-
-    def to_json(self) -> Json:
-        """Return role and text."""
-        return asdict(self)
 
 
 def choose_prompt(card: EncoderCard, asked: str | None) -> Prompt | None:

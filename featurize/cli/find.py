@@ -71,6 +71,10 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
     encoder: Annotated[
         str | None, typer.Option(help="Encoder of the query, if not the recorded one.")
     ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Put this before the query, not the prompt that goes with the table."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> Outcome:
     """Find the rows nearest to a text, an image or another row."""
@@ -84,7 +88,9 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
     opened = VectorIndex.open(index)
     stale = opened.staleness()
     _heed(console, stale, strict)
-    searcher = Searcher(opened, encoder=encoder, device=device)
+    searcher = Searcher(opened, encoder=encoder, device=device, prompt=prompt)
+    if query is not None and searcher.prompt is not None and searcher.prompt.text:
+        console.say(f"Before the query stands {searcher.prompt.text!r}.")
     hits = _hits(searcher, query, image, id, k)
     data = {
         "hits": [[{"id": hit.id, "score": hit.score, "columns": hit.columns} for hit in hits]],

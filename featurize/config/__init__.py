@@ -3,7 +3,7 @@
 from featurize.config.checks import allowed_rejects, check_device, check_seconds
 from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, choose
 from featurize.config.job import Job, option
-from featurize.config.reading import AS_IT_IS, Reading
+from featurize.config.reading import AS_IT_IS, Prompt, Reading
 
 __all__ = [
     "AS_IT_IS",
@@ -11,6 +11,7 @@ __all__ = [
     "LabelFrom",
     "Overflow",
     "Precision",
+    "Prompt",
     "Reading",
     "RuntimeName",
     "allowed_rejects",

@@ -22,13 +22,17 @@ _CHOICES: dict[str, type[StrEnum]] = {
 
 # What decides how rows are made, and its value where neither user nor table says otherwise. A table
 # is made one way: it remembers them.
-_REMEMBERED: dict[str, Any] = {"overflow": Overflow.TRUNCATE}
+_REMEMBERED: dict[str, Any] = {
+    "prompt": None,
+    "overflow": Overflow.TRUNCATE,
+    "dim": None,
+}
 
 
 def option(
-    default: Any, text: str, *, metavar: str | None = None, choices: type[StrEnum] | None = None
+    default: Any, text: str, *, metavar: str | None = None, choices: type | None = None
 ) -> Any:
-    """Declare an option: its default, its help and how the command line shows it."""
+    """Declare an option: its default, its help, how the command line shows it, and its type."""
     hints = {"help": text, "metavar": metavar, "choices": choices or str}
     return field(default=default, metadata=hints)
 
@@ -96,6 +100,18 @@ class Job:
         Precision.AUTO,
         "Compute in this number format; stored vectors are float32.",
         choices=Precision,
+    )
+    prompt: str | None = option(
+        None,
+        "Put the encoder's prompt for a query or a document, or a text of your own, before every "
+        "text.",
+        metavar="query|document|TEXT",
+    )
+    dim: int | None = option(
+        None,
+        "Keep the first N numbers of every vector, for encoders trained for that (Matryoshka).",
+        metavar="N",
+        choices=int,
     )
     overflow: Overflow | str | None = option(
         None,

@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from featurize import storage
 from featurize.bundle import CARD, GRAPH, REFERENCE, Bundle, write_card
 from featurize.encoder import Encoder
@@ -20,7 +22,6 @@ from featurize.reference import write_reference
 from featurize.types import Json
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 EXPORTER = 1
@@ -81,8 +82,8 @@ def _with_vectors(candidate: Candidate) -> tuple[Candidate, NDArray[np.float32]]
     To tables of tokens, some words are nothing: their vectors are zeros, which become rejects.
     """
     expected = _reference_vectors(candidate)
-    kept = expected.any(axis=1)
-    contents = [content for content, keep in zip(candidate.contents, kept, strict=True) if keep]
+    kept = np.flatnonzero(expected.any(axis=1))
+    contents = [candidate.contents[int(row)] for row in kept]
     return replace(candidate, contents=contents), expected[kept]
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from featurize.config import Reading
+from featurize.config import Prompt, Reading
 from featurize.encoder import Encoder
 from featurize.errors import ExportError, InputRejected
 from featurize.export.candidate import Candidate
-from featurize.processors import open_processor
 from featurize.types import Sample
 
 if TYPE_CHECKING:
@@ -87,8 +86,8 @@ def _prompted(encoder: Encoder, candidate: Candidate) -> Iterator[_Pass]:
     contents = [candidate.contents[row] for row in rows]
     for role in (None, *candidate.roles) if candidate.roles else ():
         text = card.prompts.get(role or card.default_prompt or "", "")
-        processor = open_processor(encoder.bundle, Reading(prompt=text))
-        found = Encoder(encoder.bundle, processor, encoder.runtime).encode(contents)
+        reading = Reading(prompt=Prompt(role, text))
+        found = Encoder(encoder.bundle, encoder.runtime, reading).encode(contents)
         way = f"with the prompt of {role!r}" if role else "with the default prompt"
         yield way, rows, found, candidate.encode(contents, role)
 

@@ -48,9 +48,9 @@ def load_transformer(layout: Layout, name: str, max_length: int | None) -> Candi
     """
     from featurize.export.towers import Named, TextTower
 
-    _require_whole(layout)
     model = _load(layout.folder)
     _require_plain_text(model, name)
+    _require_whole(layout)
     model.max_seq_length = _length(model, name, max_length)
     transformer = model[0].auto_model
     head = [Named.of(module) for module in list(model)[2:]]

@@ -40,7 +40,8 @@ class TextProcessor:
         tokenizer.enable_truncation(max_length)
         self._tokenizer = tokenizer
         self._max_length = max_length
-        self._reading = reading
+        self._overflow = reading.overflow
+        self._prompt = reading.prompt.text if reading.prompt else ""
 
     def admit(self, value: Any) -> str | bytes:
         """Return a text as it is."""
@@ -54,7 +55,7 @@ class TextProcessor:
 
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Tokenize texts; one that cannot be tokenized becomes its rejection."""
-        texts = [self._reading.prompt + str(content) for content in contents]
+        texts = [self._prompt + str(content) for content in contents]
         short = CHARS_PER_TOKEN * self._max_length
         try:
             if all(len(text) <= short for text in texts):
@@ -80,11 +81,11 @@ class TextProcessor:
 
     def _sample(self, text: str, encoding: Encoding) -> Sample | InputRejected:
         ids = np.array(encoding.ids, dtype=np.int64)  # (n_tokens,)
-        prompt = len(self._reading.prompt)
+        prompt = len(self._prompt)
         if not len(ids) or (prompt and _end(encoding) <= prompt):
             return InputRejected(RejectReason.EMPTY, "the text has no token the encoder knows")
         truncated = len(ids) >= self._max_length and _unseen(text, encoding)
-        if truncated and self._reading.overflow is Overflow.REJECT:
+        if truncated and self._overflow is Overflow.REJECT:
             detail = f"the text has more than the {self._max_length} tokens the encoder reads"
             return InputRejected(RejectReason.TOO_LONG, detail)
         columns: dict[str, str | int | bool] = {

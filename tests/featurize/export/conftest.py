@@ -2,13 +2,11 @@
 
 import json
 import shutil
-from types import SimpleNamespace
+from itertools import pairwise
 
 import numpy as np
 import pytest
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,!?'"
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+import tiny_models
 
 
 @pytest.fixture(scope="session")
@@ -16,12 +14,17 @@ def make_model(tmp_path_factory):
     """Return a function that saves a tiny sentence-transformers model with random weights."""
     made = {}
 
-    def make(pooling="mean", dense=(), normalize=True, family="bert", **overrides):
-        key = json.dumps([pooling, dense, normalize, family, overrides])
+    def make(pooling="mean", dense=(), normalize=True, family="bert", prompts=None):
+        key = json.dumps([pooling, dense, normalize, family, prompts])
         if key not in made:
-            folder = tmp_path_factory.mktemp("models") / "tiny"
-            _save(folder, pooling, dense, normalize, _transformer(folder, family, overrides))
-            made[key] = folder
+            root = tmp_path_factory.mktemp("models")
+            widths = pairwise((tiny_models.WIDTH, *dense))
+            following = [tiny_models.dense(*pair) for pair in widths]
+            following += [tiny_models.normalize()] * normalize
+            transformer = tiny_models.save_transformer(root / "base", family)
+            made[key] = tiny_models.save_model(
+                root / "tiny", transformer, pooling, following, prompts
+            )
         return made[key]
 
     return make
@@ -86,72 +89,3 @@ def close():
         return bool((np.abs(found - expected) <= allowed).all())
 
     return check
-
-
-def _transformer(folder, family, overrides):
-    """Save a transformer and its tokenizer; return where."""
-    import torch
-    import transformers
-
-    base = folder.with_name("base")
-    sizes = {
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 48,
-        "max_position_embeddings": 40,
-        "initializer_range": 0.2,
-    }
-    torch.manual_seed(1)
-    shape = SimpleNamespace(
-        bert=(transformers.BertConfig, transformers.BertModel),
-        roberta=(transformers.RobertaConfig, transformers.RobertaModel),
-    )
-    config_class, model_class = getattr(shape, family)
-    pad = {"pad_token_id": 1} if family == "roberta" else {}
-    tokenizer = _tokenizer()
-    config = config_class(vocab_size=len(tokenizer), **{**sizes, **pad, **overrides})
-    model_class(config).save_pretrained(base)
-    tokenizer.save_pretrained(base)
-    return base
-
-
-def _tokenizer():
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    words = ["word", "one", "two", "the", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
-    vocabulary = {piece: number for number, piece in enumerate([*SPECIAL, *words])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=64,
-    )
-
-
-def _save(folder, pooling, dense, normalize, base):
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import (
-        Dense,
-        Normalize,
-        Pooling,
-        Transformer,
-    )
-
-    modules = [Transformer(str(base)), Pooling(32, pooling_mode=pooling)]
-    width = 32
-    for out in dense:
-        modules.append(Dense(width, out, activation_function=torch.nn.Tanh()))
-        width = out
-    modules += [Normalize()] * normalize
-    SentenceTransformer(modules=modules, device="cpu").save(str(folder), create_model_card=False)

@@ -25,7 +25,7 @@ def module(kind, path=""):
 def test_a_plain_folder_is_described(make_model):
     """Modules, pooling and weights are read without loading the model."""
     layout = Layout.read(make_model(dense=(16,)))
-    assert (layout.pooling, layout.activations, layout.normalize) == ("mean", ("Tanh",), True)
+    assert (layout.steps, layout.normalize) == ("mean+dense(Tanh)", True)
     assert len(layout.weights) == 64
 
 
@@ -41,26 +41,24 @@ def test_the_weights_of_one_file_are_its_hash(make_model, hashes):
     [
         ("config.json", {"auto_map": {"AutoModel": "code.Model"}}, "never run"),
         ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": "code.T"}}, "never run"),
-        ("1_Pooling/config.json", {"pooling_mode": ["mean", "max"]}, "Pooling is mean . max"),
-        ("1_Pooling/config.json", {"pooling_mode": "weightedmean"}, "Pooling is weightedmean"),
+        ("1_Pooling/config.json", {"pooling_mode": ["mean", "median"]}, "Pooling is median"),
+        ("1_Pooling/config.json", {"include_prompt": False}, "tokens of the prompt"),
         ("adapter_config.json", {"peft_type": "LORA"}, "adapter"),
-        (
-            "config_sentence_transformers.json",
-            {"prompts": {"query": "query: "}, "default_prompt_name": "query"},
-            "prompt 'query'",
-        ),
+        ("config_sentence_transformers.json", {"prompts": {"query": 7}}, "prompts are texts"),
+        ("config_sentence_transformers.json", {"truncate_dim": "8"}, "truncate_dim is '8'"),
     ],
 )
 def test_what_is_not_supported_is_named(file, changes, message, copy_model):
-    """Remote code, mixed pooling, adapters and default prompts are refused by name."""
+    """Remote code, unknown pooling, adapters and settings of no sense are refused by name."""
     with pytest.raises(ExportError, match=message):
         Layout.read(copy_model(file, **changes))
 
 
-def test_named_prompts_without_a_default_are_no_hindrance(copy_model):
-    """A model whose prompts are only used when asked for is exported without them."""
-    folder = copy_model("config_sentence_transformers.json", prompts={"query": "query: "})
-    assert Layout.read(folder).pooling == "mean"
+def test_prompts_that_say_nothing_are_left_out(copy_model):
+    """Of the prompts by role, empty ones are no prompts, and no defaults."""
+    settings = {"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "document"}
+    layout = Layout.read(copy_model("config_sentence_transformers.json", **settings))
+    assert (layout.prompts, layout.default_prompt) == ({"query": "query: "}, None)
 
 
 def test_legacy_pooling_flags_are_understood(copy_model):
@@ -68,7 +66,7 @@ def test_legacy_pooling_flags_are_understood(copy_model):
     folder = copy_model()
     flags = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(flags))
-    assert Layout.read(folder).pooling == "cls"
+    assert Layout.read(folder).pooling == ("cls",)
 
 
 def test_code_of_the_model_itself_is_refused(copy_model):
@@ -82,7 +80,7 @@ def test_other_modules_are_named_with_what_is_supported(copy_model):
     """An unsupported module of sentence-transformers is named."""
     foreign = module("sentence_transformers.models.LSTM", "9_LSTM")
     folder = change_modules(copy_model(), lambda list_: [*list_, foreign])
-    with pytest.raises(ExportError, match=r"LSTM; supported are Transformer, Pooling"):
+    with pytest.raises(ExportError, match=r"LSTM; supported are Transformer and Pooling"):
         Layout.read(folder)
 
 
@@ -106,7 +104,6 @@ def test_pickled_weights_are_refused(copy_model):
     ("changes", "message"),
     [
         ({"activation_function": "custom.Activation"}, "custom.Activation"),
-        ({"use_residual": True}, "residual"),
         ({"module_input_name": "token_embeddings"}, "token vectors"),
     ],
 )

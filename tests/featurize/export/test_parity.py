@@ -33,9 +33,9 @@ def traced_once():
 
 def tower(candidate, pooling="mean", normalize=True):
     """Return the candidate's transformer under another pooling."""
-    from featurize.export.towers import TextTower
+    from featurize.export.towers import Normalize, TextTower
 
-    return TextTower(candidate.tower.transformer, pooling, [], normalize)
+    return TextTower(candidate.tower.transformer, [pooling], [Normalize()] * normalize)
 
 
 def refuse(candidate, tmp_path):

@@ -147,5 +147,5 @@ def test_a_model_that_does_not_load_says_why(copy_model):
 
 def test_reference_vectors_are_float32_rows(tiny_candidate):
     """The reference gives one float32 vector for each input, and calls itself nothing else."""
-    vectors = tiny_candidate.encode(tiny_candidate.contents[:3])
+    vectors = tiny_candidate.encode(tiny_candidate.contents[:3], "")
     assert (vectors.shape, vectors.dtype) == ((3, 32), np.float32)
