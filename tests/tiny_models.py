@@ -69,7 +69,7 @@ FAMILIES = {
             "num_hidden_layers": 3,
             "global_attn_every_n_layers": 2,
             "local_attention": 8,
-            "max_position_embeddings": 2048,
+            "max_position_embeddings": 1100,
             "pad_token_id": 0,
         },
         "cls",

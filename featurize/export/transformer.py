@@ -16,6 +16,7 @@ from featurize.types import Json
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedModel
 
 _UNLIMITED = 1_000_000
 # Fields of config.json that training, loading or the library's own bookkeeping read, never vectors.
@@ -50,7 +51,7 @@ def load_transformer(layout: Layout, name: str, max_length: int | None) -> Candi
 
     model = _load(layout.folder)
     _require_plain_text(model, name)
-    _require_whole(layout)
+    _require_whole(type(model[0].auto_model), layout.path)
     model.max_seq_length = _length(model, name, max_length)
     transformer = model[0].auto_model
     head = [Named.of(module) for module in list(model)[2:]]
@@ -69,6 +70,7 @@ def _load(folder: Path) -> SentenceTransformer:
     """Load a folder in float32 with plain attention, off the network and without foreign code."""
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedModel
 
     options = {"attn_implementation": "eager", "dtype": torch.float32, "use_safetensors": True}
     try:
@@ -99,21 +101,19 @@ def _require_plain_text(model: SentenceTransformer, name: str) -> None:
         )
 
 
-def _require_whole(layout: Layout) -> None:
+def _require_whole(network: type[PreTrainedModel], folder: Path) -> None:
     """Refuse weights that leave a part of the transformer to chance.
 
     The pooling layer of BERT and its kin is not used, and often not saved.
     """
-    from transformers import AutoModel
-
     with quiet():
-        _, report = AutoModel.from_pretrained(
-            layout.path, local_files_only=True, use_safetensors=True, output_loading_info=True
+        _, report = network.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise ExportError(
-            f"The weights in {layout.path} are not whole: {len(missing)} are missing, such as "
+            f"The weights in {folder} are not whole: {len(missing)} are missing, such as "
             f"{missing[0]}.",
             fix="Bring a whole copy of the model.",
         )

@@ -1,5 +1,6 @@
 """The gate refuses every export that is not the model it was made from."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from featurize.errors import ExportError
 from featurize.export import graph, write_bundle
 from featurize.export.image import PREPROCESSING, image_candidate
+from featurize.export.origin import locate
 from featurize.storage import canonical_json, sha256_bytes
 
 
@@ -56,6 +58,37 @@ def test_a_missing_normalisation_is_refused(tiny_candidate, tmp_path):
     """Vectors of the right direction and the wrong length do not pass."""
     changed = tower(tiny_candidate, normalize=False)
     refuse(replace(tiny_candidate, tower=changed), tmp_path)
+
+
+def test_a_missing_dense_layer_is_refused(make_model, tmp_path):
+    """A graph that ends where a dense layer of equal width should follow does not pass."""
+    candidate = locate(make_model(dense=(32,))).load(None)
+    refuse(replace(candidate, tower=tower(candidate)), tmp_path)
+
+
+def test_missing_token_types_are_refused(tiny_candidate, tmp_path):
+    """BERT adds the embedding of type 0 to every token; a graph without it does not pass."""
+    network = copy.deepcopy(tiny_candidate.tower.transformer)
+    network.embeddings.token_type_embeddings.weight.data.zero_()
+    changed = copy.copy(tiny_candidate.tower)
+    changed._modules = {**changed._modules, "transformer": network}
+    refuse(replace(tiny_candidate, tower=changed), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "prompts", [{}, {"query": "ask: ", "passage": "text: "}, {"query": "ask:"}], ids=str
+)
+def test_a_lost_or_changed_prompt_is_refused(prompts, make_model, tmp_path):
+    """Every prompt of the original is tried, the default one too."""
+    candidate = locate(make_model(prompts={"query": "ask: ", "passage": "tell: "})).load(None)
+    card = replace(candidate.card, prompts=prompts)
+    assert "with the prompt of" in refuse(replace(candidate, card=card), tmp_path)
+
+
+def test_token_ids_of_another_length_are_refused(tiny_candidate, tmp_path):
+    """Where vectors are too costly to compare, one token more or less is found by its id."""
+    longer = replace(tiny_candidate, overlong=[("word " * 60, [2, *[5] * 39, 3])])
+    assert "40 tokens, the original 41" in refuse(longer, tmp_path)
 
 
 def test_a_wrong_length_is_refused(tiny_candidate, tmp_path):

@@ -20,8 +20,10 @@ FORMS = {
         "normalize": False,
     },
     "max with two dense layers": {"pooling": "max", "dense": (24, 8)},
-    "last token": {"pooling": "lasttoken"},
-    "a family with a position offset": {"family": "roberta"},
+    "all poolings at once": {
+        "pooling": ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"],
+        "normalize": False,
+    },
 }
 
 
@@ -149,3 +151,56 @@ def test_reference_vectors_are_float32_rows(tiny_candidate):
     """The reference gives one float32 vector for each input, and calls itself nothing else."""
     vectors = tiny_candidate.encode(tiny_candidate.contents[:3], "")
     assert (vectors.shape, vectors.dtype) == ((3, 32), np.float32)
+
+
+def test_what_follows_pooling_is_followed(tmp_path, close):
+    """Residual layers, a normalisation in between, LayerNorm and a stated cut, in their order."""
+    import tiny_models as tiny
+    from sentence_transformers import SentenceTransformer
+
+    following = [
+        tiny.dense(32, 24, use_residual=True),
+        tiny.normalize(),
+        tiny.layer_norm(24),
+        tiny.dense(24, 16, bias=False),
+    ]
+    base = tiny.save_transformer(tmp_path / "base")
+    folder = tiny.save_model(tmp_path / "model", base, "mean", following)
+    settings = folder / "config_sentence_transformers.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "truncate_dim": 12}))
+    bundle = export(folder, tmp_path / "bundle")
+    original = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    original.max_seq_length = bundle.card.space.max_length
+    found = Encoder.open(bundle, device="cpu").encode(TEXTS)
+    assert found.shape == (len(TEXTS), 12)
+    assert close(found, original.encode(TEXTS, show_progress_bar=False))
+    expected = "mean+dense(Tanh+residual)+normalize+layernorm+dense(Tanh)+first(12)"
+    assert bundle.card.space.pooling == expected
+
+
+def test_weights_that_are_not_whole_are_refused(copy_model):
+    """A layer that the file of weights does not hold would be left to chance."""
+    from safetensors.torch import load_file, save_file
+
+    folder = copy_model()
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    gone = next(name for name in tensors if "layer.1" in name)
+    save_file({name: value for name, value in tensors.items() if name != gone}, path)
+    with pytest.raises(ExportError, match="1 are missing"):
+        locate(folder).load(None)
+
+
+def test_of_texts_too_long_to_encode_here_the_tokens_are_compared(tmp_path, monkeypatch):
+    """A model that reads more than 1,024 tokens is held to the original's ids up to its limit."""
+    import tiny_models as tiny
+
+    base = tiny.save_transformer(tmp_path / "base", "bert", max_position_embeddings=1100)
+    folder = tiny.save_model(tmp_path / "model", base, "mean", [tiny.normalize()])
+    settings = folder / "sentence_bert_config.json"
+    settings.write_text(json.dumps({"max_seq_length": 1100}))
+    config = folder / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "model_max_length": 1100}))
+    candidate = locate(folder).load(None)
+    assert candidate.card.space.max_length == 1100
+    assert {len(ids) for _, ids in candidate.overlong} >= {1099, 1100}

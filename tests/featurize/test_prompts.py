@@ -1,0 +1,61 @@
+"""Prompts by role: which one stands before a text, and before what is asked of a table."""
+
+from dataclasses import replace
+
+import pytest
+
+from featurize.bundle import EncoderCard, VectorSpace
+from featurize.config import Prompt
+from featurize.errors import UsageError
+from featurize.prompts import choose_prompt, query_prompt
+from featurize.types import Modality
+
+SPACE = VectorSpace("0", "0", "x", "mean", True, 256, 32)
+PLAIN = EncoderCard("plain", Modality.TEXT, SPACE)
+BOTH = replace(PLAIN, name="both", prompts={"query": "q: ", "passage": "p: "})
+ONE = replace(PLAIN, name="one", prompts={"query": "q: "})
+TASKS = replace(PLAIN, prompts={"clustering": "c: "}, default_prompt="clustering")
+
+
+@pytest.mark.parametrize(
+    ("card", "asked", "prompt"),
+    [
+        (PLAIN, None, None),
+        (BOTH, None, None),
+        (TASKS, None, Prompt("clustering", "c: ")),
+        (BOTH, "query", Prompt("query", "q: ")),
+        (BOTH, "document", Prompt("passage", "p: ")),
+        (ONE, "document", Prompt("document", "")),
+        (TASKS, "clustering", Prompt("clustering", "c: ")),
+        (BOTH, "Find: ", Prompt(None, "Find: ")),
+        (BOTH, "", Prompt(None, "")),
+    ],
+)
+def test_a_role_or_a_text_gives_the_prompt(card, asked, prompt):
+    """Roles are the encoder's; a document's goes by several names; all else is the user's text."""
+    assert choose_prompt(card, asked) == prompt
+
+
+@pytest.mark.parametrize(("card", "role"), [(PLAIN, "query"), (TASKS, "document")])
+def test_a_role_the_encoder_does_not_know_is_refused(card, role):
+    """Asking for a query's prompt where there is none is no silent nothing."""
+    with pytest.raises(UsageError, match=f"no prompt for a {role}"):
+        choose_prompt(card, role)
+
+
+@pytest.mark.parametrize(
+    ("card", "made", "asked"),
+    [
+        (PLAIN, None, None),
+        (BOTH, Prompt("passage", "p: "), Prompt("query", "q: ")),
+        (ONE, Prompt("document", ""), Prompt("query", "q: ")),
+        (ONE, None, Prompt("query", "q: ")),
+        (BOTH, None, None),
+        (TASKS, Prompt("clustering", "c: "), Prompt("clustering", "c: ")),
+        (BOTH, Prompt("query", "q: "), Prompt("query", "q: ")),
+        (BOTH, Prompt(None, "x: "), Prompt(None, "x: ")),
+    ],
+)
+def test_queries_take_the_prompt_that_goes_with_the_texts(card, made, asked):
+    """Documents are asked with a query's prompt, all else with its own."""
+    assert query_prompt(card, made and made.to_json()) == asked
