@@ -38,6 +38,7 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/precisions.py
+	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/long_texts.py
 	$(BIN)/python benchmarks/incremental.py

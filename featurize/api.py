@@ -17,6 +17,7 @@ from featurize.config import (
     Precision,
     Reading,
     RuntimeName,
+    Store,
     check_device,
     choose,
 )
@@ -76,12 +77,16 @@ def plan(job: Job, reporter: Reporter | None = None) -> Json:
 
 
 def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
-    """Return the encoder of a job; raise UsageError where it takes another kind of input."""
+    """Return the encoder of a job.
+
+    Raises UsageError where it takes another kind of input, or its vectors cannot be stored so.
+    """
     from featurize.encoder import Encoder
     from featurize.prompts import choose_prompt
+    from featurize.table.elements import require_storable
 
     _require_modality(name, bundle.card.modality, source.modality)
-    return Encoder.open(
+    encoder = Encoder.open(
         bundle,
         device=job.device,
         runtime=job.runtime,
@@ -92,6 +97,8 @@ def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
         ),
         dim=job.dim,
     )
+    require_storable(encoder.card, Store(job.store or Store.FLOAT32))
+    return encoder
 
 
 @contextmanager

@@ -113,6 +113,7 @@ def _describe_table(path: Path) -> Json:
         "rejected": rejects.num_rows,
         "reasons": {item["values"]: item["counts"] for item in reasons},
         "first_rejects": first.select(["id", "reason", "detail"]).to_pylist(),
+        "store": str(table.store),
         "columns": {field.name: str(field.type) for field in table.schema},
         "parts": len(table.parts),
         "bytes": sum(part.bytes for part in table.parts),

@@ -1,8 +1,8 @@
 """Job, the one declaration of every option of `embed`, and the choices its options have."""
 
 from featurize.config.checks import allowed_rejects, check_device, check_seconds
-from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, choose
-from featurize.config.job import Job, option
+from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, Store, choose
+from featurize.config.job import Job, option, recalled
 from featurize.config.reading import AS_IT_IS, Prompt, Reading
 
 __all__ = [
@@ -14,9 +14,11 @@ __all__ = [
     "Prompt",
     "Reading",
     "RuntimeName",
+    "Store",
     "allowed_rejects",
     "check_device",
     "check_seconds",
     "choose",
     "option",
+    "recalled",
 ]

@@ -19,13 +19,22 @@ class RuntimeName(StrEnum):
 
 
 class Precision(StrEnum):
-    """The number format of the computation; stored vectors are float32."""
+    """The number format of the computation; that of stored vectors is a Store."""
 
     AUTO = "auto"
     FP32 = "fp32"
     FP16 = "fp16"
     BF16 = "bf16"
     INT8 = "int8"
+
+
+class Store(StrEnum):
+    """The number format of stored vectors."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+    BINARY = "binary"
 
 
 class Overflow(StrEnum):

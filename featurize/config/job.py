@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from featurize.config.checks import allowed_rejects, check_device, check_seconds
-from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, choose
+from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, Store, choose
 from featurize.errors import UsageError
 from featurize.types import Json, Modality
 
@@ -17,6 +17,7 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "label_from": LabelFrom,
     "runtime": RuntimeName,
     "precision": Precision,
+    "store": Store,
     "overflow": Overflow,
 }
 
@@ -26,6 +27,7 @@ _REMEMBERED: dict[str, Any] = {
     "prompt": None,
     "overflow": Overflow.TRUNCATE,
     "dim": None,
+    "store": Store.FLOAT32,
 }
 
 
@@ -98,7 +100,7 @@ class Job:
     )
     precision: Precision | str = option(
         Precision.AUTO,
-        "Compute in this number format; stored vectors are float32.",
+        "Compute in this number format.",
         choices=Precision,
     )
     prompt: str | None = option(
@@ -112,6 +114,12 @@ class Job:
         "Keep the first N numbers of every vector, for encoders trained for that (Matryoshka).",
         metavar="N",
         choices=int,
+    )
+    store: Store | str | None = option(
+        None,
+        "Store vectors in this number format: half the size, a quarter, or signs alone (default: "
+        "float32).",
+        choices=Store,
     )
     overflow: Overflow | str | None = option(
         None,
@@ -165,8 +173,8 @@ class Job:
 
     def settled(self, before: Json) -> Job:
         """Return the job with what it leaves open as `before` states it, else by default."""
-        open_ones = {name for name in _REMEMBERED if getattr(self, name) is None}
-        return replace(self, **{name: before.get(name, _REMEMBERED[name]) for name in open_ones})
+        known = recalled(before)
+        return replace(self, **{name: known[name] for name in known if getattr(self, name) is None})
 
     def remembered(self) -> Json:
         """Return what a table remembers of a settled job."""
@@ -186,6 +194,11 @@ class Job:
             old, equals, new = pair.partition("=")
             if not (old and equals and new):
                 raise UsageError(f"--rename expects OLD=NEW, got {pair!r}.")
+
+
+def recalled(before: Json) -> Json:
+    """Return what a table remembers, by default where it is older than an option."""
+    return {name: before.get(name, default) for name, default in _REMEMBERED.items()}
 
 
 def _path(value: str | Path, name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featurize.config import Job
+from featurize.config import Job, Store, recalled
 from featurize.encoder import Encoder
 from featurize.errors import TableError, UsageError
 from featurize.pipeline.diff import Diff
@@ -64,7 +64,8 @@ class Binding:
         )
         old = self.table.origin
         options = ("runtime", "device", "precision", *self.job.remembered())
-        _require_made_alike({**old, **old["variant"]}, {**fresh, **fresh["variant"]}, options)
+        then = {**old, **recalled(old), **old["variant"]}
+        _require_made_alike(then, {**fresh, **fresh["variant"]}, options)
         self._require_source(old)
         return (
             old
@@ -89,7 +90,7 @@ class Binding:
         left_out = {processor.content_column} if self.job.no_text else set()
         added = {name: kind for name, kind in processor.columns.items() if name not in left_out}
         columns = RowColumns(self.source.label_type(), added, self.source.columns())
-        schema = columns.schema(self.encoder.card)
+        schema = columns.schema(self.encoder.card, Store(self.job.store or Store.FLOAT32))
         if self.table is not None and self.job.append and not schema.equals(self.table.schema):
             raise UsageError(
                 f"--append needs the table's columns {', '.join(self.table.schema.names)}; the "

@@ -116,7 +116,7 @@ def _run_chunk(
             slots.take_vectors(_awaited(claim, workers))
             samples = {key: sample for key, sample in samples.items() if key not in slots.known}
         slots.fan_out(window)
-    slots.reject_unusable()
+    slots.reject_unusable(extraction.schema)
     rows = slots.rows(extraction.schema)
     truncated = sum(rows.column("truncated").to_pylist()) if "truncated" in rows.column_names else 0
     return ChunkResult(rows, slots.rejects(), encoded, truncated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from featurize.errors import InputRejected
 from featurize.sources import COLUMN_PREFIX
-from featurize.table.layout import EMBEDDING, embedding_type, reject_schema
+from featurize.table.elements import elements_of
+from featurize.table.layout import EMBEDDING, reject_schema
 from featurize.types import RejectReason, Sample
 
 if TYPE_CHECKING:
@@ -75,19 +77,20 @@ class Slots:
             if self.columns[place] is not None and digest is not None:
                 self.vectors[place] = self.vectors[self.owners[digest]]
 
-    def reject_unusable(self) -> None:
-        """Turn inputs whose vector is not finite, or all zeros, into rejects."""
-        finite = np.asarray(np.isfinite(self.vectors).all(axis=1))
-        unusable = ~finite | ~self.vectors.any(axis=1)
-        for place in np.flatnonzero(unusable).tolist():
-            reason = RejectReason.ZERO_VECTOR if finite[place] else RejectReason.NONFINITE
-            self.rejected.setdefault(place, (reason, "the encoder gave no usable vector"))
+    def reject_unusable(self, schema: pa.Schema) -> None:
+        """Turn inputs whose vector, made or stored, is not finite or all zeros into rejects."""
+        self._reject(range(len(self.vectors)), self.vectors, "the encoder gave no usable vector")
+        elements = elements_of(schema.field(EMBEDDING).type)
+        if not elements.is_exact:
+            kept = self._kept()
+            stored = elements.as_read(self.vectors[kept])
+            self._reject(kept, stored, f"its vector is out of the range of {elements.store}")
 
     def rows(self, schema: pa.Schema) -> pa.Table:
         """Return the inputs that became rows."""
         import pyarrow as pa
 
-        kept = [place for place in range(self.listed.num_rows) if place not in self.rejected]
+        kept = self._kept()
         listed = self.listed.take(pa.array(kept, pa.int64()))
         columns = [self._column(field, listed, kept) for field in schema]
         return pa.Table.from_arrays(columns, schema=schema)
@@ -107,6 +110,16 @@ class Slots:
         ]
         return pa.Table.from_arrays(columns, schema=reject_schema())
 
+    def _kept(self) -> list[int]:
+        return [place for place in range(self.listed.num_rows) if place not in self.rejected]
+
+    def _reject(self, places: Sequence[int], vectors: NDArray[np.float32], detail: str) -> None:
+        """Reject the inputs at `places` whose vectors, (places, dim), are of no use."""
+        finite = np.asarray(np.isfinite(vectors).all(axis=1))
+        for row in np.flatnonzero(~finite | ~vectors.any(axis=1)).tolist():
+            reason = RejectReason.ZERO_VECTOR if finite[row] else RejectReason.NONFINITE
+            self.rejected.setdefault(places[row], (reason, detail))
+
     def _column(
         self, wanted: pa.Field, listed: pa.Table, kept: list[int]
     ) -> pa.Array | pa.ChunkedArray:
@@ -115,10 +128,7 @@ class Slots:
 
         name = wanted.name
         if name == EMBEDDING:
-            flat = pa.array(self.vectors[kept].ravel())
-            return pa.FixedSizeListArray.from_arrays(
-                flat, type=embedding_type(wanted.type.list_size)
-            )
+            return elements_of(wanted.type).column(self.vectors[kept])
         if name == "content_sha256":
             return pa.array([self.digests[place] for place in kept], wanted.type)
         if name in {"id", "source", "label"}:

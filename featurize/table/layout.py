@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from featurize.bundle import EncoderCard
+from featurize.config import Store
 from featurize.errors import TableError
+from featurize.table.elements import ELEMENTS
+from featurize.types import Json
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2  # 1 is written where vectors are float32, which is all it knows
 METADATA_KEY = b"featurize"
 EMBEDDING = "embedding"
 
@@ -47,7 +50,7 @@ class RowColumns:
     processor: dict[str, str]
     user: pa.Schema
 
-    def schema(self, card: EncoderCard) -> pa.Schema:
+    def schema(self, card: EncoderCard, store: Store = Store.FLOAT32) -> pa.Schema:
         """Return the schema every part of the table shares."""
         import pyarrow as pa
 
@@ -58,17 +61,17 @@ class RowColumns:
             pa.field("content_sha256", pa.string(), nullable=False),
             *(pa.field(name, pa.type_for_alias(kind)) for name, kind in self.processor.items()),
             *self.user,
-            pa.field(EMBEDDING, embedding_type(card.dim), nullable=False),
+            pa.field(EMBEDDING, embedding_type(card.dim, store), nullable=False),
         ]
-        stamp = {"format": FORMAT, "encoder": card.to_json()}
+        stamp: Json = {"format": 1, "encoder": card.to_json()}
+        if store is not Store.FLOAT32:
+            stamp |= {"format": FORMAT, "store": store}
         return pa.schema(fields, {METADATA_KEY: json.dumps(stamp, sort_keys=True).encode()})
 
 
-def embedding_type(dim: int) -> pa.DataType:
-    """Return the type of a vector: fixed_size_list<float32>[dim], its elements never null."""
-    import pyarrow as pa
-
-    return pa.list_(pa.field("element", pa.float32(), nullable=False), dim)
+def embedding_type(dim: int, store: Store = Store.FLOAT32) -> pa.DataType:
+    """Return the type of a stored vector: fixed_size_list<float32>[dim], or as `store` has it."""
+    return ELEMENTS[store].type(dim)
 
 
 def reject_schema() -> pa.Schema:
@@ -79,16 +82,20 @@ def reject_schema() -> pa.Schema:
     return pa.schema([pa.field(name, pa.string()) for name in names])
 
 
-def card_of(schema: pa.Schema, where: Path) -> EncoderCard:
-    """Read the encoder card that a part carries; raise TableError where there is none."""
+def stamp_of(schema: pa.Schema, where: Path) -> tuple[EncoderCard, Store]:
+    """Read the encoder card and the element type of vectors that a part carries.
+
+    Raises TableError where there are none, or they are of a newer format.
+    """
     try:
         stamp = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
         encoder, found = stamp["encoder"], int(stamp["format"])
+        store = Store(stamp.get("store", Store.FLOAT32)) if found <= FORMAT else None
     except (KeyError, TypeError, ValueError):
         raise TableError(f"{where} carries no encoder card: no embedding table wrote it.") from None
-    if found > FORMAT:
+    if store is None:
         raise TableError(
             f"{where} has table format {found}; this version reads up to {FORMAT}.",
             fix="Upgrade featurize.",
         )
-    return EncoderCard.from_json(encoder)
+    return EncoderCard.from_json(encoder), store

@@ -34,13 +34,11 @@ class Part:
 def write_part(rows: pa.Table, path: Path) -> Part:
     """Write rows to a new Parquet file, durably; read it back and return what the log will state.
 
-    Vectors are byte-stream-split and compressed with zstd; every page has a checksum.
+    All is compressed with zstd; every page has a checksum.
     """
     import pyarrow.parquet as pq
 
-    split = [name for name in rows.column_names if name == EMBEDDING]
-    leaves = [f"{name}.list.element" for name in split]
-    coded = [name for name in rows.column_names if name not in split]
+    split, coded = _encodings(rows.schema)
     with create(path) as file:
         pq.write_table(
             rows,
@@ -48,7 +46,7 @@ def write_part(rows: pa.Table, path: Path) -> Part:
             row_group_size=ROW_GROUP,
             compression="zstd",
             use_dictionary=coded,
-            use_byte_stream_split=leaves,
+            use_byte_stream_split=split,
             write_page_checksum=True,
         )
     written = pq.read_metadata(path).num_rows
@@ -58,6 +56,20 @@ def write_part(rows: pa.Table, path: Path) -> Part:
             fix="Check the disk, then run the command again.",
         )
     return Part(path.name, written, path.stat().st_size, sha256_file(path))
+
+
+def _encodings(schema: pa.Schema) -> tuple[list[str], list[str]]:
+    """Return the columns that are byte-stream-split, and those that are dictionary-coded.
+
+    Vectors of float32 are split, which zstd compresses best. Bytes are coded: Parquet would give
+    each 32 bits. float16 is neither: DuckDB does not read it split.
+    """
+    coded = [name for name in schema.names if name != EMBEDDING]
+    if EMBEDDING not in schema.names:
+        return [], coded
+    leaf = f"{EMBEDDING}.list.element"
+    width = schema.field(EMBEDDING).type.value_type.bit_width
+    return [leaf] if width == 32 else [], [*coded, leaf] if width == 8 else coded
 
 
 def read_part(

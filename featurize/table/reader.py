@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from featurize.bundle import EncoderCard
+from featurize.config import Store
 from featurize.errors import TableError, UsageError
-from featurize.table.layout import EMBEDDING, Layout, card_of, reject_schema
+from featurize.table.elements import elements_of, numbers_of
+from featurize.table.layout import EMBEDDING, Layout, reject_schema, stamp_of
 from featurize.table.log import CommitLog
 from featurize.table.part import Part, open_part, read_part
 from featurize.table.snapshot import Snapshot
@@ -28,12 +30,15 @@ BATCH = 8192
 
 
 class EmbeddingTable:
-    """One version of an embedding table; rows keep their order between calls."""
+    """One version of an embedding table; rows keep their order between calls.
+
+    `card` is that of its encoder, `store` the number format of its stored vectors.
+    """
 
     def __init__(self, path: Path, snapshot: Snapshot) -> None:
         self.path = path
         self._snapshot = snapshot
-        self.schema, self.card = self._read_schema()
+        self.schema, self.card, self.store = self._read_schema()
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -123,14 +128,27 @@ class EmbeddingTable:
         return np.array(self.select([name]).column(0).to_pylist() or [], dtype=object)
 
     def to_numpy(self) -> NDArray[np.float32]:
-        """Return the vectors, (n, dim) float32."""
+        """Return the vectors, (n, dim) float32, whatever they are stored as.
+
+        Those of int8 have unit length, as those of binary, whose elements differ in sign alone.
+        """
         vectors = np.empty((len(self), self.card.dim), np.float32)
-        start = 0
-        for batch in self.iter_batches([EMBEDDING]):
-            stop = start + batch.num_rows
-            vectors[start:stop] = vectors_of(batch)
-            start = stop
+        self._fill(vectors, vectors_of)
         return vectors
+
+    def to_packed(self) -> NDArray[np.uint8]:
+        """Return the signs of the vectors, (n, dim / 8) uint8, as numpy.packbits packs them.
+
+        Raises UsageError for a table that stores more than signs.
+        """
+        if self.store is not Store.BINARY:
+            raise UsageError(
+                f"{self.path} stores its vectors as {self.store}; only binary ones are packed.",
+                fix="Use to_numpy(), or make a table with --store binary.",
+            )
+        packed = np.empty((len(self), self.card.dim // 8), np.uint8)
+        self._fill(packed, lambda batch: numbers_of(batch.column(EMBEDDING)))
+        return packed
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all rows and columns."""
@@ -179,6 +197,13 @@ class EmbeddingTable:
                 fix="Open it again.",
             ) from None
 
+    def _fill(self, rows: NDArray[Any], read: Callable[[pa.RecordBatch], NDArray[Any]]) -> None:
+        start = 0
+        for batch in self.iter_batches([EMBEDDING]):
+            stop = start + batch.num_rows
+            rows[start:stop] = read(batch)
+            start = stop
+
     def _narrow(self, columns: Sequence[str] | None) -> pa.Schema:
         import pyarrow as pa
 
@@ -193,16 +218,14 @@ class EmbeddingTable:
                 f"{self.path} has no column {missing[0]!r}; it has {', '.join(self.schema.names)}."
             )
 
-    def _read_schema(self) -> tuple[pa.Schema, EncoderCard]:
+    def _read_schema(self) -> tuple[pa.Schema, EncoderCard, Store]:
         first = self.parts[0]
         with open_part(self.path, first) as file:
             schema = file.schema_arrow
-        return schema, card_of(schema, self.path / first.file)
+        return schema, *stamp_of(schema, self.path / first.file)
 
 
 def vectors_of(batch: pa.RecordBatch) -> NDArray[np.float32]:
     """Return the vectors of a batch, (n, dim) float32."""
     column = batch.column(EMBEDDING)
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    vectors: NDArray[np.float32] = flat.reshape(len(column), column.type.list_size)
-    return vectors
+    return elements_of(column.type).unpack(numbers_of(column))

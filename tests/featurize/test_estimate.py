@@ -1,5 +1,6 @@
 """What a plan says of time, memory and disk; which budget a long run takes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,10 @@ def embed(job, encoder):
     return embed_source(job, open_source(job), encoder, bundle="tiny", reporter=Silent())
 
 
-def test_a_plan_foresees_the_size_of_the_table(job, encoder):
-    """Of a new table, and of what is added to it later."""
+@pytest.mark.parametrize("store", ["float32", "int8", "binary"])
+def test_a_plan_foresees_the_size_of_the_table(job, encoder, store):
+    """Of a new table, and of what is added to it later, whatever vectors are stored as."""
+    job = replace(job, store=store)
     foreseen = plan(job, encoder)["estimate"]
     embed(job, encoder)
     size = sum(path.stat().st_size for path in Path(job.out, "data").iterdir())

@@ -189,6 +189,32 @@ def test_no_unusable_vector_is_committed(value, reason, texts, tiny_text, tmp_pa
     assert len(table) == 4
 
 
+@pytest.mark.parametrize(
+    ("scale", "store", "reason"),
+    [(1e6, "float16", "nonfinite"), (1e-9, "float16", "zero_vector"), (1e-9, "int8", None)],
+)
+def test_no_vector_is_committed_that_its_storing_makes_unusable(
+    scale, store, reason, texts, tiny_text, tmp_path
+):
+    """What float16 cannot hold becomes a reject; int8 holds every length."""
+
+    def scaled(encoder):
+        run = encoder.runtime.run
+
+        def other(inputs):
+            one_word = inputs["input_ids"].shape[1] == 3
+            return run(inputs) * np.float32(scale if one_word else 1)
+
+        encoder.runtime.run = other
+
+    summary = embed(Job(texts, out=tmp_path / "table", store=store), tiny_text, scaled)
+    table = EmbeddingTable.open(tmp_path / "table")
+    assert summary.reasons == ({reason: 1} if reason else {})
+    details = table.rejects().column("detail").to_pylist()
+    assert details == ["its vector is out of the range of float16"] * bool(reason)
+    assert verify_table(tmp_path / "table") == []
+
+
 def test_more_rejects_than_allowed_stop_the_run(texts, tiny_text, tmp_path):
     """Past the limit the run fails; what was committed stays readable, and is not complete."""
 
