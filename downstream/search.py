@@ -20,6 +20,7 @@ from featurize.errors import (
     RuntimeUnavailable,
     UsageError,
 )
+from featurize.known import check_fidelity
 from featurize.prompts import choose_prompt, query_prompt
 from featurize.types import Modality
 
@@ -103,7 +104,7 @@ class Searcher:
                 reading=Reading(prompt=self.prompt),
                 dim=self.index.encoder.dim,
             )
-            cosine = encoder.fidelity()
+            cosine = check_fidelity(encoder)
         except RuntimeUnavailable as error:
             if self._is_free:
                 raise

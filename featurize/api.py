@@ -213,6 +213,7 @@ def load_encoder(
     """
     from featurize.catalog import resolve
     from featurize.encoder import Encoder
+    from featurize.known import check_fidelity
     from featurize.prompts import choose_prompt
 
     check_device(device)
@@ -226,7 +227,7 @@ def load_encoder(
         dim=dim,
     )
     encoder.load()
-    encoder.fidelity()
+    check_fidelity(encoder)
     if encoder.runtime.remark:
         warnings.warn(encoder.runtime.remark, stacklevel=2)
     return encoder

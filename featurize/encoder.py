@@ -12,27 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featurize.batching import equal_cost_batches
-from featurize.bundle import REFERENCE, Bundle
-from featurize.cache import measured
+from featurize.bundle import Bundle
 from featurize.config import AS_IT_IS, Precision, Reading, RuntimeName, choose
 from featurize.errors import BundleError, InputRejected, RuntimeUnavailable
 from featurize.matryoshka import shorten
 from featurize.processors import open_processor
-from featurize.reference import read_reference
 from featurize.runtimes import Runtime, choose_place, open_runtime
-from featurize.runtimes.devices import hardware
 from featurize.types import Json, Sample
 from featurize.variants import read_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-LEAST_COSINE = {
-    Precision.FP32: 0.9999,
-    Precision.FP16: 0.999,
-    Precision.BF16: 0.9,
-    Precision.INT8: 0.95,
-}
 
 
 class Encoder:
@@ -46,7 +36,7 @@ class Encoder:
         dim: int | None = None,
     ) -> None:
         self.bundle = bundle
-        self.card = bundle.card.with_dim(dim or bundle.card.dim)
+        self.card = bundle.card.with_dim(bundle.card.dim if dim is None else dim)
         self.processor = open_processor(bundle, reading)
         self.runtime = runtime
         self.reading = reading
@@ -113,36 +103,6 @@ class Encoder:
         """Load the graph, unless that was done."""
         self.runtime.load()
 
-    def fidelity(self) -> float:
-        """Return the least cosine between its vectors and the original's on known inputs.
-
-        It is measured once for a bundle, runtime and machine, and kept in the cache. Raises
-        RuntimeUnavailable where the vectors are others than the precision accounts for.
-        """
-        made = self.runtime
-        places = ("runtime", "device", "precision", "graph", "library")
-        key = {name: self.variant[name] for name in places}
-        key |= {"fingerprint": self.fingerprint, "hardware": hardware(made.device)}
-        self.cosine = measured("fidelity", key, self._measure_fidelity)
-        if not self.cosine >= LEAST_COSINE[made.precision]:
-            raise RuntimeUnavailable(
-                f"{made.library} with {made.precision} gives other vectors than the original "
-                f"here: the cosine on known inputs falls to {self.cosine:.4f}.",
-                fix="Use --precision fp32 --runtime onnxruntime; on a GPU, if need be, --device "
-                "cpu.",
-            )
-        return self.cosine
-
-    def known_vectors(self, count: int) -> NDArray[np.float32]:
-        """Encode the first known inputs, one by one, on this thread; (count, dim) float32."""
-        batches = [self.processor.collate([sample]) for sample in self.known_samples(count)]
-        return np.concatenate([self._checked(self.runtime.run(batch), 1) for batch in batches])
-
-    def known_samples(self, count: int | None = None) -> list[Sample]:
-        """Prepare the first known inputs, or all."""
-        contents, _ = self._reference()
-        return [_accepted(sample) for sample in self.processor.prepare(contents[:count])]
-
     def halve_budget(self, seen: int) -> None:
         """Make batches half as large as those of budget `seen`, for which memory did not suffice.
 
@@ -158,13 +118,6 @@ class Encoder:
                 )
             self.budget = seen // 2
 
-    def _measure_fidelity(self) -> float:
-        contents, expected = self._reference()
-        found = self._encode_contents(contents)
-        products = (found * expected).sum(axis=1, dtype=np.float64)
-        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
-        return float((products / lengths).min())
-
     def encode(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
         """Encode texts, or images as paths, bytes or PIL images.
 
@@ -173,25 +126,16 @@ class Encoder:
         """
         if isinstance(inputs, str | bytes):
             raise TypeError("encode() takes a list of inputs; wrap a single one in a list.")
-        return self._encode_contents([self.processor.admit(value) for value in inputs])
+        return self.encode_contents([self.processor.admit(value) for value in inputs])
 
-    def _reference(self) -> tuple[list[str | bytes], NDArray[np.float32]]:
-        """Return the bundle's known inputs and the original's vectors of them."""
-        if REFERENCE not in self.bundle.files:
-            raise BundleError(
-                f"{self.bundle.path} holds no {REFERENCE}, against which its vectors are checked.",
-                fix="Export the bundle again.",
-            )
-        data, vectors = read_reference(self.bundle.path / REFERENCE)
-        return [self.processor.restore(item) for item in data], self._shortened(vectors)
-
-    def _encode_contents(self, contents: Sequence[str | bytes]) -> NDArray[np.float32]:
+    def encode_contents(self, contents: Sequence[str | bytes]) -> NDArray[np.float32]:
+        """Encode contents, (n, dim) float32; raise InputRejected for one that cannot be encoded."""
         self.load()
         with ThreadPoolExecutor(self.runtime.workers) as workers:
             vectors = np.empty((len(contents), self.dim), np.float32)
             for start in range(0, len(contents), self.processor.window):
                 window = contents[start : start + self.processor.window]
-                samples = [_accepted(sample) for sample in self.prepare(window, workers)]
+                samples = [accepted(sample) for sample in self.prepare(window, workers)]
                 vectors[start : start + len(window)] = self.encode_samples(samples, workers)
         return vectors
 
@@ -218,13 +162,16 @@ class Encoder:
 
         def run(batch: list[int]) -> None:
             began = time.perf_counter()
-            inputs = self.processor.collate([samples[position] for position in batch])
-            vectors[batch] = self._checked(self.runtime.run(inputs), len(batch))
+            vectors[batch] = self.encode_batch([samples[position] for position in batch])
             on_encoded(len(batch), time.perf_counter() - began)
 
         for _ in workers.map(run, batches):
             pass
         return vectors
+
+    def encode_batch(self, samples: Sequence[Sample]) -> NDArray[np.float32]:
+        """Encode samples of equal cost at once, on this thread; (n, dim) float32."""
+        return self._checked(self.runtime.run(self.processor.collate(samples)), len(samples))
 
     def _checked(self, vectors: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
         """Return what the graph gave; raise BundleError for vectors of another shape."""
@@ -241,7 +188,7 @@ class Encoder:
         return shorten(vectors, self.dim, normalize=self.card.space.normalize)
 
 
-def _accepted(sample: Sample | InputRejected) -> Sample:
+def accepted(sample: Sample | InputRejected) -> Sample:
     """Return a sample, or raise why there is none."""
     if isinstance(sample, InputRejected):
         raise sample

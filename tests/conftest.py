@@ -46,6 +46,23 @@ def shared_data():
 
 
 @pytest.fixture(scope="session")
+def close():
+    """Return a function that says whether rows agree within 1e-5 of their length."""
+
+    def check(found, expected):
+        allowed = 1e-5 * np.linalg.norm(expected, axis=1, keepdims=True)
+        return bool((np.abs(found - expected) <= allowed).all())
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """Return the folder of golden vectors."""
+    return REPO / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
 def minilm_bundle():
     """Return the bundle of the built-in text encoder."""
     from featurize.catalog import resolve

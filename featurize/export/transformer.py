@@ -70,7 +70,6 @@ def _load(folder: Path) -> SentenceTransformer:
     """Load a folder in float32 with plain attention, off the network and without foreign code."""
     import torch
     from sentence_transformers import SentenceTransformer
-    from transformers import PreTrainedModel
 
     options = {"attn_implementation": "eager", "dtype": torch.float32, "use_safetensors": True}
     try:

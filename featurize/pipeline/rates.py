@@ -12,6 +12,7 @@ import numpy as np
 
 from featurize.cache import measured
 from featurize.encoder import Encoder
+from featurize.known import KnownInputs
 from featurize.runtimes.devices import hardware
 from featurize.types import Sample
 
@@ -59,7 +60,7 @@ def seconds_by_cost(
 
 def _fastest(encoder: Encoder, workers: Executor) -> float:
     """Return the budget that encodes known inputs of a usual and of a large cost fastest."""
-    samples = sorted(encoder.known_samples(), key=lambda sample: sample.cost)
+    samples = sorted(KnownInputs(encoder).samples(), key=lambda sample: sample.cost)
     chosen = [samples[len(samples) // 2], samples[len(samples) * 9 // 10]]
     budgets = [max(1, int(encoder.budget * scale)) for scale in _SCALES]
     times: dict[int, list[float]] = {budget: [] for budget in budgets}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from featurize.config import Precision, RuntimeName
 from featurize.encoder import Encoder
+from featurize.known import KnownInputs, check_fidelity
 from featurize.types import Reporter
 
 _USUAL = (RuntimeName.ONNXRUNTIME, "cpu", Precision.FP32)
@@ -19,6 +22,26 @@ def make_ready(encoder: Encoder, reporter: Reporter) -> None:
     if made.remark:
         reporter.say(made.remark)
     reporter.say(f"Encoding with {encoder.card.name}, {made.precision} on {made.device}.")
-    cosine = encoder.fidelity()
+    cosine = check_fidelity(encoder)
     if (made.name, made.device, made.precision) != _USUAL:
         reporter.say(f"On known inputs its vectors have a cosine of {cosine:.5f} or more to fp32.")
+    for remark in _remarks(encoder):
+        reporter.say(remark)
+
+
+def _remarks(encoder: Encoder) -> Iterator[str]:
+    """Say what stands before texts, or could, and what shorter vectors keep."""
+    card, prompt, whole = encoder.card, encoder.reading.prompt, encoder.bundle.card.dim
+    if prompt is not None and prompt.text:
+        yield f"Before every text stands {prompt.text!r}."
+    elif prompt is None and card.prompts:
+        yield (
+            f"{card.name} has prompts for {', '.join(card.prompts)}; none is used. For search, "
+            "give --prompt document."
+        )
+    if encoder.dim < whole:
+        kept = KnownInputs(encoder).neighbours_kept()
+        yield (
+            f"Vectors are cut to {encoder.dim} of {whole} numbers, which keeps {kept:.0%} of the "
+            "10 nearest neighbours among known inputs."
+        )

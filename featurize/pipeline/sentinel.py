@@ -8,6 +8,8 @@ import numpy as np
 
 from featurize.encoder import Encoder
 from featurize.errors import RuntimeFault
+from featurize.fidelity import cosines
+from featurize.known import KnownInputs
 
 _KNOWN = 4
 _SECONDS_BETWEEN = 30.0
@@ -19,14 +21,15 @@ class Sentinel:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._vectors = encoder.known_vectors(_KNOWN)
+        self._known = KnownInputs(encoder)
+        self._vectors = self._known.vectors(_KNOWN)
         self._last = time.monotonic()
 
     def check(self) -> None:
         """Encode the known inputs again, if that was not done lately; raise RuntimeFault."""
         if time.monotonic() - self._last < _SECONDS_BETWEEN:
             return
-        found = self._encoder.known_vectors(_KNOWN)
+        found = self._known.vectors(_KNOWN)
         self._last = time.monotonic()
         if not self._agree(found):
             made = self._encoder.runtime
@@ -41,6 +44,4 @@ class Sentinel:
     def _agree(self, found: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> bool:
         if self._encoder.runtime.device == "cpu":
             return bool(np.array_equal(found, self._vectors))
-        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(self._vectors, axis=1)
-        cosines = (found * self._vectors).sum(axis=1) / lengths
-        return bool((cosines >= _SAME_ON_A_GPU).all())
+        return bool((cosines(found, self._vectors) >= _SAME_ON_A_GPU).all())

@@ -87,6 +87,7 @@ def test_parameters_are_stored_only(tiny_text):
         "encoder": "minilm",
         "device": "auto",
         "precision": "auto",
+        "prompt": None,
     }
     assert ImageEmbedder().encoder == "efficientnet-lite0"
     made = TextEmbedder(str(tiny_text), device="cpu")

@@ -174,7 +174,7 @@ def test_rough_vectors_refuse_another_precision(make_table, tiny_text):
 
 def test_rough_queries_of_faithful_vectors_are_refused(make_table, tiny_text, monkeypatch):
     """A query in a precision that loses much would be ranked by what was lost."""
-    monkeypatch.setattr(Encoder, "fidelity", lambda _encoder: 0.98)
+    monkeypatch.setattr("downstream.search.check_fidelity", lambda _encoder: 0.98)
     searcher = Searcher(index_of(make_table, tiny_text, TEXTS, str(tiny_text)), precision="fp16")
     with pytest.raises(UsageError, match=r"fp16 have a cosine of 0\.9800"):
         searcher.text("red")

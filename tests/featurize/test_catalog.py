@@ -6,7 +6,7 @@ import pytest
 
 from featurize.bundle import Bundle
 from featurize.cache import cache_folder
-from featurize.catalog import BUILT_IN, DEFAULT, find_by_fingerprint, resolve
+from featurize.catalog import BUILT_IN, DEFAULT, find_equal, resolve
 from featurize.errors import BundleError, UsageError
 from featurize.types import Modality
 
@@ -79,12 +79,12 @@ def test_a_bundle_is_found_by_its_vector_space(cached, cache):
     fingerprint = Bundle.peek(cached).card.fingerprint
     (cache / "bundles" / "broken").mkdir()
     (cache / "bundles" / "broken" / "encoder.json").write_text("{")
-    assert find_by_fingerprint(fingerprint).path == cached
-    assert find_by_fingerprint("0" * 64) is None
+    assert find_equal(fingerprint).path == cached
+    assert find_equal("0" * 64) is None
     cached.rename(cached.with_name(f".minilm.{'0' * 32}"))
-    assert find_by_fingerprint(fingerprint) is None
+    assert find_equal(fingerprint) is None
 
 
 def test_without_a_cache_nothing_is_found(cache):
     """A fingerprint is looked up in a cache that does not exist yet."""
-    assert find_by_fingerprint("0" * 64) is None
+    assert find_equal("0" * 64) is None

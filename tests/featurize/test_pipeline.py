@@ -177,7 +177,7 @@ def test_no_unusable_vector_is_committed(value, reason, texts, tiny_text, tmp_pa
                     vectors[:] = value
                 return vectors
 
-        for name in ("name", "device", "precision", "library", "remark", "load"):
+        for name in ("name", "device", "precision", "library", "remark", "load", "scale"):
             setattr(Broken, name, getattr(encoder.runtime, name))
         encoder.runtime = Broken()
 

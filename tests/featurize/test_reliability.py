@@ -8,6 +8,7 @@ from featurize.bundle import Bundle
 from featurize.config import Job
 from featurize.encoder import Encoder
 from featurize.errors import RuntimeFault, RuntimeUnavailable
+from featurize.known import KnownInputs
 from featurize.pipeline import embed_source, sentinel
 from featurize.runtimes.memory import memory_errors
 from featurize.sources import open_source
@@ -76,12 +77,12 @@ def test_out_of_memory_makes_batches_smaller_and_changes_no_bit(
     assert budgets[1] < budgets[0]
 
 
-def test_memory_for_not_even_one_row_is_an_error(source, tiny_text, tmp_path):
+def test_memory_for_not_even_one_row_is_an_error(source, tiny_text, tmp_path, monkeypatch):
     """It ends, says what to do and leaves no table."""
 
     def starve(encoder):
-        known = encoder.known_vectors(1)
-        encoder.known_vectors = lambda count: known
+        known = KnownInputs(encoder).vectors(1)
+        monkeypatch.setattr(KnownInputs, "vectors", lambda *_: known)
         with_memory_for(0)(encoder)
 
     embed(source, tmp_path / "warm", tiny_text)  # so that the fidelity is known

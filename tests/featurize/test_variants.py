@@ -12,6 +12,7 @@ from featurize.cache import cache_folder
 from featurize.config import Precision
 from featurize.encoder import Encoder
 from featurize.errors import MissingExtra, RuntimeUnavailable
+from featurize.known import KnownInputs
 from featurize.storage import sha256_bytes
 from featurize.variants import is_at_hand, read_graph
 from featurize.variants.fp16 import to_fp16
@@ -88,7 +89,7 @@ def test_a_damaged_graph_is_made_again(tiny_text):
 def test_half_precision_vectors_have_unit_length(name, request):
     """Pooling and normalisation stay in fp32: what is exact at the end is not rounded again."""
     encoder = Encoder.open(request.getfixturevalue(name), device="cpu", precision=Precision.FP16)
-    lengths = np.linalg.norm(encoder.known_vectors(3), axis=1)
+    lengths = np.linalg.norm(KnownInputs(encoder).vectors(3), axis=1)
     np.testing.assert_allclose(lengths, 1, atol=1e-6)
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import tiny_models
 
@@ -78,14 +77,3 @@ def tiny_network():
             return torch.relu(self.head(torch.relu(self.stem(pixels))))
 
     return Network().eval()
-
-
-@pytest.fixture(scope="session")
-def close():
-    """Return a function that says whether rows agree within 1e-5 of their length."""
-
-    def check(found, expected):
-        allowed = 1e-5 * np.linalg.norm(expected, axis=1, keepdims=True)
-        return bool((np.abs(found - expected) <= allowed).all())
-
-    return check
