@@ -118,9 +118,16 @@ def load_dataset(
             "table_id": table.table_id,
             "table_version": table.version,
             "incomplete": not table.complete,
+            **computed(table),
             "rows_sha256": sha256_bytes(canonical_json(rows)),
         },
     )
+
+
+def computed(table: EmbeddingTable) -> Json:
+    """Return what about a table's vectors may differ in one vector space: precision and prompt."""
+    variant = table.origin.get("variant") or {}
+    return {name: variant.get(name) for name in ("precision", "prompt")}
 
 
 def _groups(table: EmbeddingTable, contents: NDArray[np.object_]) -> NDArray[np.intp]:
