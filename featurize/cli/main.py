@@ -51,7 +51,8 @@ def run(arguments: Sequence[str]) -> int:
         console = Console(json="--json" in words)
         named = next((f" {word}" for word in words if word in _commands()), "")
         fix = f"See `featurize{named} --help`."
-        return console.fail(UsageError(error.format_message(), fix=fix))
+        message = error.format_message().replace("Value error, ", "")  # whose, nobody asked
+        return console.fail(UsageError(message, fix=fix))
     except OSError as error:  # help or version, which nobody takes
         return Console().fail(FileError(f"The text could not be printed: {error.strerror}."))
     except Interrupted as stop:  # before the command began, or after it answered

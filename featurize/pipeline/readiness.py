@@ -5,6 +5,7 @@ from __future__ import annotations
 from featurize.config import Precision, RuntimeName
 from featurize.encoder import Encoder
 from featurize.types import Reporter
+from featurize.wording import least_cosine
 
 _USUAL = (RuntimeName.ONNXRUNTIME, "cpu", Precision.FP32)
 
@@ -21,4 +22,5 @@ def make_ready(encoder: Encoder, reporter: Reporter) -> None:
     reporter.say(f"Encoding with {encoder.card.name}, {made.precision} on {made.device}.")
     cosine = encoder.fidelity()
     if (made.name, made.device, made.precision) != _USUAL:
-        reporter.say(f"On known inputs its vectors have a cosine of {cosine:.5f} or more to fp32.")
+        shown = least_cosine(cosine)
+        reporter.say(f"On known inputs its vectors have a cosine of {shown} or more to fp32.")
