@@ -89,6 +89,20 @@ def find_equal(card: EncoderCard) -> Bundle | None:
     return None
 
 
+def cached_folders() -> list[Path]:
+    """Return what lies in the cache as bundles, sound or not, by name."""
+    return [path for path in _entries() if not path.name.startswith(".")]
+
+
+def unfinished_folders() -> list[Path]:
+    """Return what exports are writing now, or left when they were killed."""
+    return [path for path in _entries() if _STAGED.fullmatch(path.name)]
+
+
+def _entries() -> list[Path]:
+    return sorted(_bundles().iterdir()) if _bundles().is_dir() else []
+
+
 def _bundles() -> Path:
     return cache_folder() / "bundles"
 

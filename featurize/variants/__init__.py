@@ -13,7 +13,7 @@ from featurize.errors import FeaturizeError, MissingExtra, RuntimeUnavailable
 from featurize.variants.fp16 import to_fp16
 from featurize.variants.int8 import require_products, to_int8, without_products
 
-__all__ = ["is_at_hand", "read_graph", "require_derivable", "without_products"]
+__all__ = ["is_at_hand", "kept_graphs", "read_graph", "require_derivable", "without_products"]
 
 _DERIVATIONS = {Precision.FP16: to_fp16, Precision.INT8: to_int8}
 _RECIPE = 1  # to be raised whenever other graphs come out
@@ -55,6 +55,11 @@ def require_derivable(bundle: Bundle, precision: Precision) -> None:
         import onnx
 
         require_products(onnx.load_from_string(bundle.read(GRAPH)))
+
+
+def kept_graphs(bundle: Bundle) -> list[Path]:
+    """Return the files of all graphs that were derived from a bundle's."""
+    return sorted((cache_folder() / "graphs").glob(f"{bundle.graph_sha256[:32]}-*/*.onnx"))
 
 
 def _folder(bundle: Bundle, precision: Precision) -> Path:

@@ -37,7 +37,9 @@ def test_version_and_help_name_every_command(featurize_cli):
     """The help lists the commands."""
     assert featurize_cli("--version", check=0).stdout.startswith("featurize ")
     text = featurize_cli("--help", check=0).stdout
-    commands = "embed export inspect verify gc forget train evaluate predict index search doctor"
+    commands = (
+        "embed export models inspect verify gc forget train evaluate predict index search doctor"
+    )
     for name in commands.split():
         assert name in text
         assert "--json" in featurize_cli(name, "--help", check=0).stdout
