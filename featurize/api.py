@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
@@ -21,9 +21,8 @@ from featurize.config import (
     check_device,
     choose,
 )
-from featurize.errors import MissingExtra, NoInput, RuntimeUnavailable, UsageError
+from featurize.errors import MissingExtra, RuntimeUnavailable, UsageError
 from featurize.types import Json, Modality, Reporter, RunSummary, Silent
-from featurize.wording import counted
 
 if TYPE_CHECKING:
     from featurize.bundle import Bundle
@@ -47,6 +46,7 @@ def run(
     from featurize.catalog import BUILT_IN, require_possible, resolve
     from featurize.pipeline import embed_source
     from featurize.pipeline.binding import changed_way
+    from featurize.pipeline.emptied import never_emptied
     from featurize.table.room import require_writable
 
     reporter = reporter or Silent()
@@ -54,7 +54,7 @@ def run(
     if (refusal := changed_way(job, origin)) is not None:
         raise refusal
     job = _as_before(job, origin)
-    with _never_emptied(job):
+    with never_emptied(Path(job.out)):
         source, name = _prepare(job)
         require_possible(name, _precision(job))
         require_writable(Path(job.out))
@@ -70,10 +70,11 @@ def plan(job: Job, reporter: Reporter | None = None) -> Json:
     from featurize.catalog import ready
     from featurize.pipeline import plan_source
     from featurize.pipeline.binding import changed_way
+    from featurize.pipeline.emptied import never_emptied
 
     origin = _origin(job)
     asked, job = job, _as_before(job, origin)
-    with _never_emptied(job):
+    with never_emptied(Path(job.out)):
         source, name = _prepare(job)
         encoder: Encoder | FeaturizeError | None = changed_way(asked, origin)
         try:
@@ -107,26 +108,6 @@ def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
     )
     require_storable(encoder.card, Store(job.store or Store.FLOAT32))
     return encoder
-
-
-@contextmanager
-def _never_emptied(job: Job) -> Iterator[None]:
-    """Say what becomes of a table whose source holds no input any more: nothing."""
-    from featurize.table.layout import Layout
-    from featurize.table.log import CommitLog
-
-    try:
-        yield
-    except NoInput as error:
-        rows = sum(part.rows for part in CommitLog(Layout.of(Path(job.out)).log).snapshot().data())
-        if not rows:
-            raise
-        raise NoInput(
-            f"{error.message} {job.out} keeps its {counted(rows, 'row')}.",
-            fix=f"Mend the source. A table is never emptied for want of input, not even with "
-            f"--allow-delete: to be rid of it, remove the folder {job.out}, or some of its rows "
-            "with `featurize forget`.",
-        ) from error
 
 
 def _origin(job: Job) -> Json:

@@ -125,9 +125,10 @@ def load_dataset(
 
 
 def computed(table: EmbeddingTable) -> Json:
-    """Return what about a table's vectors may differ in one vector space: precision and prompt."""
+    """Return what may differ in one vector space: precision and the text of the prompt, or None."""
     variant = table.origin.get("variant") or {}
-    return {name: variant.get(name) for name in ("precision", "prompt")}
+    prompt = variant.get("prompt") or {}
+    return {"precision": variant.get("precision"), "prompt": prompt.get("text")}
 
 
 def _groups(table: EmbeddingTable, contents: NDArray[np.object_]) -> NDArray[np.intp]:

@@ -16,12 +16,16 @@ def differences(head: Head, table: EmbeddingTable) -> str:
     then, now = head.training_, computed(table)
     if then["precision"] is None or all(then[name] == now[name] for name in now):
         return ""
+    is_prompted = then["prompt"] != now["prompt"]
     return (
-        f"The head was trained on vectors made {_made(then)}; those of {table.path} are made "
-        f"{_made(now)}: it may do worse on them."
+        f"The head was trained on vectors made {_made(then, is_prompted)}; those of {table.path} "
+        f"are made {_made(now, is_prompted)}: it may do worse on them."
     )
 
 
-def _made(facts: Json) -> str:
-    prompt = "" if facts["prompt"] is None else f" with the prompt {facts['prompt']!r}"
-    return f"in {facts['precision']}{prompt}"
+def _made(facts: Json, is_prompted: bool) -> str:
+    way = f"in {facts['precision']}"
+    if not is_prompted:
+        return way
+    prompt = facts["prompt"]
+    return f"{way} without a prompt" if prompt is None else f"{way} with the prompt {prompt!r}"
