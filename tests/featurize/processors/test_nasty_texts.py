@@ -149,11 +149,10 @@ def _near(limit, count, whole):
                 yield text, found
 
 
-@pytest.mark.parametrize("count", [2000, pytest.param(10_000, marks=pytest.mark.torture)])
-def test_texts_at_the_limit_are_flagged_right(family, processor, whole, count):
+def test_ten_thousand_texts_at_the_limit_are_flagged_right(family, processor, whole):
     """A text is truncated if and only if a token of something visible was left out."""
     limit = family[1]
-    texts, found = zip(*_near(limit, count, whole), strict=True)
+    texts, found = zip(*_near(limit, 10_000, whole), strict=True)
     wrong, flagged = [], 0
     for text, tokens, sample in zip(texts, found, processor.prepare(texts), strict=True):
         left_out = tokens.offsets[limit - 1 : -1] if len(tokens.ids) > limit else []
@@ -162,7 +161,7 @@ def test_texts_at_the_limit_are_flagged_right(family, processor, whole, count):
         if sample.columns["truncated"] is not unseen:
             wrong.append((text, unseen))
     assert wrong == []
-    assert 0.1 < flagged / count < 0.9
+    assert 1000 < flagged < 9000
 
 
 def test_what_is_kept_is_what_the_whole_text_gives(family, whole, monkeypatch):
