@@ -1,4 +1,4 @@
-"""Time what a very long text costs before it is encoded, beside tokenizing all of it.
+"""Time what long and nasty texts cost before they are encoded, beside tokenizing all of them.
 
 Run as `python benchmarks/long_texts.py`.
 """
@@ -15,12 +15,24 @@ from texts import text
 from featurize.bundle import TOKENIZER
 from featurize.catalog import resolve
 from featurize.config import Reading
-from featurize.processors import open_processor
+from featurize.errors import InputRejected
+from featurize.processors import Processor, open_processor
 from featurize.processors.text import load_tokenizer
 
 ROUNDS = 15
 MEGABYTES = (0.1, 1, 10)
 LIMIT = 0.020
+NASTY_LIMIT = 0.100
+NASTY = {
+    "5 MB of one character": "x" * 5_000_000,
+    "5 MB of spaces": " " * 5_000_000,
+    "100,000 combining marks": "e" + "\u0301" * 100_000,
+    "1,000,000 digits": "1234567890" * 100_000,
+    "1 MB of ideographs": "漢字仮名交文是的" * 42_000,
+    "1 MB of long words": ("x" * 999 + " ") * 1000,
+    "1 MB of a letter a line": "a\n" * 500_000,
+    "32,765 letters of Thai": "กำลัง" * 6553,
+}
 
 
 def main() -> None:
@@ -39,7 +51,25 @@ def main() -> None:
             whole = f"{1000 * spent:,.0f}"
         lines.append(f"| {size} | {1000 * prepared:.1f} | {whole} |")
     lines += ["", f"10 MB: **{1000 * prepared:.1f} ms** (limit {1000 * LIMIT:.0f} ms)."]
+    lines += ["", *nasty_lines(processor)]
     write_section("Long texts", "python benchmarks/long_texts.py", lines)
+
+
+def nasty_lines(processor: Processor) -> list[str]:
+    """Time texts made to be slow; say what becomes of them."""
+    lines = ["| text | prepared, ms | is |", "|---|---:|---|"]
+    slowest = 0.0
+    for name, nasty in NASTY.items():
+        spent = seconds(lambda nasty=nasty: processor.prepare([nasty]), rounds=5)  # type: ignore[misc]
+        slowest = max(slowest, spent)
+        (found,) = processor.prepare([nasty])
+        if isinstance(found, InputRejected):
+            outcome = f"rejected, `{found.reason}`"
+        else:
+            outcome = "read, `truncated`" if found.columns["truncated"] else "read"
+        lines.append(f"| {name} | {1000 * spent:.1f} | {outcome} |")
+    limit = f"(limit {1000 * NASTY_LIMIT:.0f} ms)"
+    return [*lines, "", f"The slowest: **{1000 * slowest:.1f} ms** {limit}."]
 
 
 def long_text(megabytes: float) -> str:

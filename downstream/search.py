@@ -31,6 +31,12 @@ _ASK = {
 }
 
 
+_INSTEAD = {
+    Modality.TEXT: "Give a shorter text, or one without broken characters.",
+    Modality.IMAGE: "Give another image, or save this one anew, as PNG or JPEG.",
+}
+
+
 class Searcher:
     """An index and, from the first query on that needs it, its encoder.
 
@@ -127,7 +133,9 @@ class Searcher:
         try:
             vectors = self.encoder.encode([query])
         except InputRejected as rejection:
-            raise UsageError(f"The query cannot be encoded: {rejection}.") from rejection
+            raise UsageError(
+                f"The query cannot be encoded: {rejection}.", fix=_INSTEAD[modality]
+            ) from rejection
         return self.index.search(vectors, k)[0]
 
     def _named(self) -> Bundle | None:

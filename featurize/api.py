@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
@@ -21,13 +21,13 @@ from featurize.config import (
     check_device,
     choose,
 )
-from featurize.errors import NoInput, UsageError
+from featurize.errors import MissingExtra, RuntimeUnavailable, UsageError
 from featurize.types import Json, Modality, Reporter, RunSummary, Silent
-from featurize.wording import counted
 
 if TYPE_CHECKING:
     from featurize.bundle import Bundle
     from featurize.encoder import Encoder
+    from featurize.errors import FeaturizeError
     from featurize.sources import Source
     from featurize.table import EmbeddingTable
 
@@ -43,14 +43,20 @@ def run(
 
     The work on inputs is done inside `guard`, what comes before, such as an export, is not.
     """
-    from featurize.catalog import BUILT_IN, resolve
+    from featurize.catalog import BUILT_IN, require_possible, resolve
     from featurize.pipeline import embed_source
+    from featurize.pipeline.binding import changed_way
+    from featurize.pipeline.emptied import never_emptied
     from featurize.table.room import require_writable
 
     reporter = reporter or Silent()
-    job = _as_before(job)
-    with _never_emptied(job):
+    origin = _origin(job)
+    if (refusal := changed_way(job, origin)) is not None:
+        raise refusal
+    job = _as_before(job, origin)
+    with never_emptied(Path(job.out)):
         source, name = _prepare(job)
+        require_possible(name, _precision(job))
         require_writable(Path(job.out))
         bundle = resolve(name, say=reporter.say)
         encoder = _opened(bundle, name, job, source)
@@ -61,18 +67,21 @@ def run(
 
 def plan(job: Job, reporter: Reporter | None = None) -> Json:
     """Say what `run` would do, and write nothing."""
-    from featurize.catalog import at_hand
+    from featurize.catalog import ready
     from featurize.pipeline import plan_source
-    from featurize.runtimes import choose_place
-    from featurize.variants import is_at_hand
+    from featurize.pipeline.binding import changed_way
+    from featurize.pipeline.emptied import never_emptied
 
-    job = _as_before(job)
-    with _never_emptied(job):
+    origin = _origin(job)
+    asked, job = job, _as_before(job, origin)
+    with never_emptied(Path(job.out)):
         source, name = _prepare(job)
-        bundle, encoder = at_hand(name), None
-        place = choose_place(job.device, RuntimeName(job.runtime), Precision(job.precision))
-        if bundle is not None and is_at_hand(bundle, place.precision):
-            encoder = _opened(bundle, name, job, source)
+        encoder: Encoder | FeaturizeError | None = changed_way(asked, origin)
+        try:
+            if encoder is None and (bundle := ready(name, _precision(job))):
+                encoder = _opened(bundle, name, job, source)
+        except (RuntimeUnavailable, MissingExtra) as refusal:
+            encoder = refusal
         return plan_source(job, source, name, encoder, reporter or Silent())
 
 
@@ -101,32 +110,16 @@ def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
     return encoder
 
 
-@contextmanager
-def _never_emptied(job: Job) -> Iterator[None]:
-    """Say what becomes of a table whose source holds no input any more: nothing."""
+def _origin(job: Job) -> Json:
+    """Return what the log of the job's table states about how it is made; {} for a new one."""
     from featurize.table.layout import Layout
     from featurize.table.log import CommitLog
 
-    try:
-        yield
-    except NoInput as error:
-        rows = sum(part.rows for part in CommitLog(Layout.of(Path(job.out)).log).snapshot().data())
-        if not rows:
-            raise
-        raise NoInput(
-            f"{error.message} {job.out} keeps its {counted(rows, 'row')}.",
-            fix=f"Mend the source. A table is never emptied for want of input, not even with "
-            f"--allow-delete: to be rid of it, remove the folder {job.out}, or some of its rows "
-            "with `featurize forget`.",
-        ) from error
+    return CommitLog(Layout.of(Path(job.out)).log).snapshot().origin
 
 
-def _as_before(job: Job) -> Job:
+def _as_before(job: Job, origin: Json) -> Job:
     """Fill in what a table was made with, where the job leaves it open: a table is made one way."""
-    from featurize.table.layout import Layout
-    from featurize.table.log import CommitLog
-
-    origin = CommitLog(Layout.of(Path(job.out)).log).snapshot().origin
     job = job.settled(origin)
     if not origin:
         return job
@@ -144,17 +137,22 @@ def _as_before(job: Job) -> Job:
 def _prepare(job: Job) -> tuple[Source, str]:
     """Open the source, name the encoder, and refuse what cannot work before anything costs time."""
     from featurize.catalog import BUILT_IN, DEFAULT
-    from featurize.runtimes import choose_place
     from featurize.sources import open_source
     from featurize.table.room import require_room
 
     source = open_source(job)
     require_room(Path(job.out))
-    choose_place(job.device, RuntimeName(job.runtime), Precision(job.precision))
     name = job.encoder or DEFAULT[source.modality]
     if name in BUILT_IN:
         _require_modality(name, BUILT_IN[name], source.modality)
     return source, name
+
+
+def _precision(job: Job) -> Precision:
+    """Return the precision of a job; raise RuntimeUnavailable for one that cannot be had here."""
+    from featurize.runtimes import choose_place
+
+    return choose_place(job.device, RuntimeName(job.runtime), Precision(job.precision)).precision
 
 
 def _require_modality(name: str, takes: Modality, holds: Modality) -> None:

@@ -23,6 +23,16 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "featurize"
 
 
+def kept(kind: str) -> list[tuple[Json, float]]:
+    """Return what was measured here before, with its keys; what cannot be read is passed over."""
+    measurements: list[tuple[Json, float]] = []
+    for path in sorted((cache_folder() / "measured" / kind).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found = json.loads(storage.read(path))
+            measurements.append((dict(found["key"]), float(found["value"])))
+    return measurements
+
+
 def measured(kind: str, key: Json, measure: Callable[[], float]) -> float:
     """Return what was measured here before under this key; else measure it now, and keep it.
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from featurize import storage
 from featurize.bundle import CARD, Bundle, EncoderCard
 from featurize.cache import cache_folder
+from featurize.config import Precision
 from featurize.errors import BundleError
 from featurize.export import export, ignore
 from featurize.export.origin import Origin, locate
 from featurize.types import Modality
+from featurize.variants import is_at_hand, require_derivable, without_products
 
 BUILT_IN = {"minilm": Modality.TEXT, "efficientnet-lite0": Modality.IMAGE}
+_OF_CONVOLUTIONS = {"efficientnet-lite0"}
 DEFAULT: dict[Modality, str] = {modality: name for name, modality in BUILT_IN.items()}
 _STAGED = re.compile(r"\.(?P<slug>.+)\.[0-9a-f]{32}")
 
@@ -45,6 +48,25 @@ def at_hand(name: str) -> Bundle | None:
     return _open_cached(folder) if folder.exists() else None
 
 
+def ready(name: str, precision: Precision) -> Bundle | None:
+    """Return the bundle of a name, None where it or its graph for a precision has yet to be made.
+
+    Raises what would stop that, as far as it is known without making anything.
+    """
+    require_possible(name, precision)
+    bundle = at_hand(name)
+    if bundle is None or is_at_hand(bundle, precision):
+        return bundle
+    require_derivable(bundle, precision)
+    return None
+
+
+def require_possible(name: str, precision: Precision) -> None:
+    """Raise RuntimeUnavailable for a precision that a built-in encoder is known not to have."""
+    if precision is Precision.INT8 and name in _OF_CONVOLUTIONS:
+        raise without_products()
+
+
 def find(name: str) -> Bundle | None:
     """Return a bundle that a stranger's file names: a folder, a built-in, or one of the cache.
 
@@ -65,6 +87,20 @@ def find_equal(card: EncoderCard) -> Bundle | None:
         if not _STAGED.fullmatch(file.parent.name) and _is_of(file.parent, card):
             return _open_cached(file.parent)
     return None
+
+
+def cached_folders() -> list[Path]:
+    """Return what lies in the cache as bundles, sound or not, by name."""
+    return [path for path in _entries() if not path.name.startswith(".")]
+
+
+def unfinished_folders() -> list[Path]:
+    """Return what exports are writing now, or left when they were killed."""
+    return [path for path in _entries() if _STAGED.fullmatch(path.name)]
+
+
+def _entries() -> list[Path]:
+    return sorted(_bundles().iterdir()) if _bundles().is_dir() else []
 
 
 def _bundles() -> Path:

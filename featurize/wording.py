@@ -1,5 +1,7 @@
 """How numbers are put into sentences."""
 
+import math
+
 
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: `1 row`, `1,234 rows`."""
@@ -20,3 +22,8 @@ def size(count: int) -> str:
         if count >= factor:
             return f"{count / factor:.{0 if count >= 10 * factor else 1}f} {unit}"
     return f"{count} B"
+
+
+def least_cosine(cosine: float) -> str:
+    """Return a figure that a cosine reaches, never rounded up: `0.99964`; `0.99999` at most."""
+    return f"{min(0.99999, math.floor(cosine * 1e5) / 1e5):.5f}"

@@ -118,9 +118,17 @@ def load_dataset(
             "table_id": table.table_id,
             "table_version": table.version,
             "incomplete": not table.complete,
+            **computed(table),
             "rows_sha256": sha256_bytes(canonical_json(rows)),
         },
     )
+
+
+def computed(table: EmbeddingTable) -> Json:
+    """Return what may differ in one vector space: precision and the text of the prompt, or None."""
+    variant = table.origin.get("variant") or {}
+    prompt = variant.get("prompt") or {}
+    return {"precision": variant.get("precision"), "prompt": prompt.get("text")}
 
 
 def _groups(table: EmbeddingTable, contents: NDArray[np.object_]) -> NDArray[np.intp]:

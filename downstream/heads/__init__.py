@@ -1,9 +1,18 @@
 """Classifiers that are trained on an embedding table and never touch the encoder."""
 
+from downstream.heads.differences import differences
 from downstream.heads.evaluation import evaluate
 from downstream.heads.head import Head
 from downstream.heads.inspection import inspect_head, verify_head
 from downstream.heads.prediction import predict_table
 from downstream.heads.training import train
 
-__all__ = ["Head", "evaluate", "inspect_head", "predict_table", "train", "verify_head"]
+__all__ = [
+    "Head",
+    "differences",
+    "evaluate",
+    "inspect_head",
+    "predict_table",
+    "train",
+    "verify_head",
+]

@@ -231,7 +231,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
 
 _TRAINING = ("label", "table_version", "unmatched", "rows", "libraries")
 # as earlier heads have it
-_UNRECORDED: Json = {"table": None, "table_id": None, "incomplete": False, "rows_sha256": None}
+_UNSAID = ("table", "table_id", "rows_sha256", "precision", "prompt")
+_UNRECORDED: Json = {**dict.fromkeys(_UNSAID), "incomplete": False}
 
 
 def _classes(values: list[Any], dtype: str) -> NDArray[Any]:

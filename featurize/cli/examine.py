@@ -87,9 +87,10 @@ def _kind_of(path: Path) -> Kind:
     for kind in _KINDS:
         if any((path / marker).exists() for marker in kind.markers):
             return kind
-    known = ", ".join(kind.name for kind in _KINDS)
+    known = ", ".join(f"{kind.markers[0]} ({kind.name})" for kind in _KINDS)
     raise UsageError(
-        f"{path} is none of: {known}.", fix="Name a folder that featurize has written."
+        f"{path} is none of a table, bundle, head or index: it holds none of {known}.",
+        fix="Name one folder that featurize has written, not a folder of such folders.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,10 @@ from featurize.cli.console import Console, Outcome
 from featurize.cli.output import printable
 from featurize.types import Json
 from featurize.wording import counted
+
+if TYPE_CHECKING:
+    from downstream import Head
+    from featurize.table import EmbeddingTable
 
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
 HeadArgument = Annotated[Path, typer.Argument(help="The trained head.", show_default=False)]
@@ -67,7 +71,7 @@ def train(
 
 
 def evaluate(
-    _console: Console,
+    console: Console,
     head: HeadArgument,
     table: TableArgument,
     label: Annotated[
@@ -81,9 +85,13 @@ def evaluate(
     labels: LabelsOption = None,
 ) -> Outcome:
     """Measure a head on labelled rows of a table."""
+    from downstream import Head
     from downstream import evaluate as measure
+    from featurize import open_table
 
-    data = measure(head, table, label=label, labels_file=labels)
+    loaded, opened = Head.load(head), open_table(table)
+    _tell_differences(console, loaded, opened)
+    data = measure(loaded, opened, label=label, labels_file=labels)
     worst = sorted(data["per_class"].items(), key=lambda item: item[1]["f1"])[:_WORST_SHOWN]
     listed = ", ".join(f"{printable(name)} {figures['f1']:.2f}" for name, figures in worst)
     lines = [
@@ -101,7 +109,7 @@ def evaluate(
 
 
 def predict(
-    _console: Console,
+    console: Console,
     head: HeadArgument,
     table: TableArgument,
     out: Annotated[
@@ -113,6 +121,7 @@ def predict(
     from featurize import open_table
 
     loaded, opened = Head.load(head), open_table(table)
+    _tell_differences(console, loaded, opened)
     rows = predict_table(loaded, opened, out)
     data = {
         "predictions": str(out),
@@ -122,6 +131,14 @@ def predict(
     }
     told = f"{out}: {counted(rows, 'prediction')} over {len(loaded.class_names)} classes"
     return Outcome(data, "\n".join([told, *_remarks(data)]))
+
+
+def _tell_differences(console: Console, head: Head, table: EmbeddingTable) -> None:
+    """Say on stderr where the table's vectors were made otherwise than those of the training."""
+    from downstream.heads import differences
+
+    if told := differences(head, table):
+        console.say(told)
 
 
 def _measures(metrics: Json) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from featurize import __version__
-from featurize.cli import doctor, examine, extract, find, learn, maintain
+from featurize.cli import doctor, examine, extract, find, learn, maintain, models
 from featurize.cli.console import Console
 from featurize.errors import FileError, Interrupted, UsageError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn raw text and images into Parquet embedding tables, classifiers and search indexes.",
 )
-for room in (extract, examine, maintain, learn, find, doctor):
+for room in (extract, examine, maintain, learn, find, models, doctor):
     room.register(app)
 
 
@@ -51,7 +51,8 @@ def run(arguments: Sequence[str]) -> int:
         console = Console(json="--json" in words)
         named = next((f" {word}" for word in words if word in _commands()), "")
         fix = f"See `featurize{named} --help`."
-        return console.fail(UsageError(error.format_message(), fix=fix))
+        message = error.format_message().replace("Value error, ", "")  # whose, nobody asked
+        return console.fail(UsageError(message, fix=fix))
     except OSError as error:  # help or version, which nobody takes
         return Console().fail(FileError(f"The text could not be printed: {error.strerror}."))
     except Interrupted as stop:  # before the command began, or after it answered

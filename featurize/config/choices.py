@@ -58,5 +58,4 @@ def choose(choices: type[Choice], value: str, name: str) -> Choice:
         return choices(value)
     except ValueError:
         known = ", ".join(choices)
-        flag = name.replace("_", "-")
-        raise UsageError(f"--{flag} expects one of {known}; got {value!r}.") from None
+        raise UsageError(f"{name} expects one of {known}; got {value!r}.") from None

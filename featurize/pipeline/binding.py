@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,6 +169,25 @@ def _with(name: str, value: str | int | None) -> str:
     return f"without --{name}" if value is None else f"with --{name} {value}"
 
 
+def changed_way(job: Job, origin: Json) -> UsageError | None:
+    """Return why a job is refused that asks for another way of computing than its table's."""
+    device = "cuda:0" if job.device == "cuda" else job.device
+    asked = {"runtime": job.runtime, "device": device, "precision": job.precision}
+    stated = [name for name, value in asked.items() if value != "auto"]
+    return next(_changed_options(origin.get("variant", {}), asked, stated), None)
+
+
+def _changed_options(then: Json, now: Json, options: Iterable[str]) -> Iterator[UsageError]:
+    """Give the refusal of each option that the table remembers with another value."""
+    for name in options:
+        if name in then and then[name] != now[name]:
+            yield UsageError(
+                f"The table was made {_with(name, then[name])}; this run is "
+                f"{_with(name, now[name])}. A table is made one way.",
+                fix=f"Leave --{name} out to go on as before, or choose another --out.",
+            )
+
+
 def _require_made_alike(then: Json, now: Json, options: Iterable[str]) -> None:
     """Raise UsageError where options or encoder would make rows another way than those there."""
     if then["no_text"] != now["no_text"]:
@@ -176,13 +195,8 @@ def _require_made_alike(then: Json, now: Json, options: Iterable[str]) -> None:
             "The table was made without --no-text and holds its texts. A table is made one way.",
             fix="Leave --no-text out to go on as before, or choose another --out.",
         )
-    for name in options:
-        if name in then and then[name] != now[name]:
-            raise UsageError(
-                f"The table was made {_with(name, then[name])}; this run is "
-                f"{_with(name, now[name])}. A table is made one way.",
-                fix=f"Leave --{name} out to go on as before, or choose another --out.",
-            )
+    for refusal in _changed_options(then, now, options):
+        raise refusal
     if then["graph"] != now["graph"]:
         raise UsageError(
             f"The table was made with another export of {then['encoder']}, {then['bundle']}. A "

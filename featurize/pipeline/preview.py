@@ -81,13 +81,18 @@ class Preview:
 
 
 def plan_source(
-    job: Job, source: Source, name: str, encoder: Encoder | None, reporter: Reporter
+    job: Job,
+    source: Source,
+    name: str,
+    encoder: Encoder | FeaturizeError | None,
+    reporter: Reporter,
 ) -> Json:
     """Say what `embed_source` would do, without writing into the output folder.
 
     Contents are read and hashed where there is a table to compare them with. `encoder` is None
     where `name`, or its graph for a precision, has yet to be exported or derived: then nothing is
-    compared with a table. Raises SourceError where there is no input.
+    compared with a table. It is an error where that would stop the run before it begins. Raises
+    SourceError where there is no input.
     """
     snapshot = CommitLog(Layout.of(Path(job.out)).log).snapshot()
     table = EmbeddingTable.open(job.out) if snapshot.version else None
@@ -97,9 +102,12 @@ def plan_source(
         spool = Path(folder) / LISTING
         with Listing.build(scan, spool, reporter.progress) as listing:
             preview = Preview(job, listing, table)
-            if encoder is not None:
+            if isinstance(encoder, Encoder):
                 binding = Binding(job, source, encoder, name, table)
                 preview = _with_estimate(_compared(preview, binding, Path(folder)), binding, began)
+            elif isinstance(encoder, FeaturizeError):
+                known = _compared(preview, None, Path(folder)) if table is None else preview
+                preview = replace(known, refusal=encoder)
             elif table is None:
                 preview = _compared(preview, None, Path(folder))
                 source.notes.append(f"Time and space are not estimated: {_unready(name)}.")

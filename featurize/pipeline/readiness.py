@@ -8,6 +8,7 @@ from featurize.config import Precision, RuntimeName
 from featurize.encoder import Encoder
 from featurize.known import KnownInputs, check_fidelity
 from featurize.types import Reporter
+from featurize.wording import least_cosine
 
 _USUAL = (RuntimeName.ONNXRUNTIME, "cpu", Precision.FP32)
 
@@ -24,7 +25,8 @@ def make_ready(encoder: Encoder, reporter: Reporter) -> None:
     reporter.say(f"Encoding with {encoder.card.name}, {made.precision} on {made.device}.")
     cosine = check_fidelity(encoder)
     if (made.name, made.device, made.precision) != _USUAL:
-        reporter.say(f"On known inputs its vectors have a cosine of {cosine:.5f} or more to fp32.")
+        shown = least_cosine(cosine)
+        reporter.say(f"On known inputs its vectors have a cosine of {shown} or more to fp32.")
     for remark in _remarks(encoder):
         reporter.say(remark)
 

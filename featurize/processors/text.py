@@ -18,15 +18,23 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 CHARS_PER_TOKEN = 16
-MAX_UNBROKEN = 1_000_000
-_SPACE = re.compile(r"\s")
+MAX_UNBROKEN = 32_768  # characters: a tokenizer reads them in about 60 ms at worst
+MAX_READ = 4 * MAX_UNBROKEN  # or CHARS_PER_TOKEN for each token of a long context
+
+# Where a text may be cut: before the first of some white space, and between ideographs. Control
+# characters are left out that Python takes for white space and tokenizers drop or join by.
+_SPACE = r" \t\n\r\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_IDEOGRAPH = r"[\u3001\u3002\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uff01\uff0c\uff1f]"
+_UNBROKEN = f"over {MAX_UNBROKEN:,} characters without a place to cut, such as white space"
+_CUT = re.compile(rf"(?<=\S)(?=[{_SPACE}])|(?<={_IDEOGRAPH})(?={_IDEOGRAPH})")
 
 
 class TextProcessor:
     """Tokenizes texts behind the prompt and says which were longer than the encoder reads.
 
-    Features: `input_ids` (n_tokens,) int64. A text of over 1,000,000 characters without white
-    space is rejected as `too_long`.
+    Features: `input_ids` (n_tokens,) int64. A text is rejected as `too_long` if it has over 32,768
+    characters without a place to cut it (white space, or between ideographs), or if 131,072, or 16
+    for each token the encoder reads, do not fill the encoder.
     """
 
     columns = {"text": "string", "n_tokens": "int32", "truncated": "bool"}  # noqa: RUF012
@@ -40,6 +48,8 @@ class TextProcessor:
         tokenizer.enable_truncation(max_length)
         self._tokenizer = tokenizer
         self._max_length = max_length
+        self._most = max(MAX_READ, CHARS_PER_TOKEN * max_length)
+        self._short = min(CHARS_PER_TOKEN * max_length, MAX_UNBROKEN)
         self._overflow = reading.overflow
         self._prompt = reading.prompt.text if reading.prompt else ""
 
@@ -56,9 +66,8 @@ class TextProcessor:
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Tokenize texts; one that cannot be tokenized becomes its rejection."""
         texts = [self._prompt + str(content) for content in contents]
-        short = CHARS_PER_TOKEN * self._max_length
         try:
-            if all(len(text) <= short for text in texts):
+            if all(len(text) <= self._short for text in texts):
                 encodings = self._tokenizer.encode_batch(texts)
                 return [self._sample(*pair) for pair in zip(texts, encodings, strict=True)]
         except TypeError:  # one text holds a lone surrogate: find it below
@@ -87,7 +96,7 @@ class TextProcessor:
         truncated = len(ids) >= self._max_length and _unseen(text, encoding)
         if truncated and self._overflow is Overflow.REJECT:
             detail = f"the text has more than the {self._max_length} tokens the encoder reads"
-            return InputRejected(RejectReason.TOO_LONG, detail)
+            return _too_long(detail)
         columns: dict[str, str | int | bool] = {
             "text": text[prompt:],
             "n_tokens": len(ids),
@@ -98,22 +107,26 @@ class TextProcessor:
     def _encode(self, text: str) -> Encoding:
         """Tokenize the shortest prefix that fills the encoder, because tokenizers read it all.
 
-        A prefix is cut before white space and doubled until it overflows, so that its ids are
-        those of the whole text.
+        A prefix grows until what follows it can no longer change the ids that are kept.
         """
-        length = CHARS_PER_TOKEN * self._max_length
+        length = self._short
         while length < len(text):
-            space = _SPACE.search(text, length, length + MAX_UNBROKEN)
-            if space is None and len(text) - length > MAX_UNBROKEN:
-                detail = f"over {MAX_UNBROKEN:,} characters without white space"
-                raise InputRejected(RejectReason.TOO_LONG, detail)
-            if space is None:
+            cut = _next_cut(text, length)
+            if cut is None:
                 break
-            encoding = self._tokenizer.encode(text[: space.start()])
-            if encoding.overflowing:
+            if cut > self._most:
+                raise _too_long(f"{self._most:,} characters do not fill the encoder")
+            encoding = self._tokenizer.encode(text[:cut])
+            if _is_settled(text[:cut], encoding):
                 return encoding
-            length = 2 * space.start()
+            if encoding.overflowing and cut >= MAX_UNBROKEN:
+                raise _too_long(_UNBROKEN)
+            length = MAX_UNBROKEN if encoding.overflowing else 2 * cut
         return self._tokenizer.encode(text)
+
+
+def _too_long(detail: str) -> InputRejected:
+    return InputRejected(RejectReason.TOO_LONG, detail)
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -123,11 +136,40 @@ def load_tokenizer(path: Path) -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
 
-def _unseen(text: str, encoding: Encoding) -> bool:
-    """Say whether truncation left out anything but white space."""
+def _next_cut(text: str, start: int) -> int | None:
+    """Return where to cut a text at or after `start`, None where all of it is to be tokenized."""
+    cut = _CUT.search(text, start, start + MAX_UNBROKEN)
+    if cut is not None:
+        return cut.start()
+    if len(text) - start > MAX_UNBROKEN:
+        raise _too_long(_UNBROKEN)
+    return None
+
+
+def _is_settled(prefix: str, encoding: Encoding) -> bool:
+    """Say whether the tokens kept of a prefix are the same whatever follows it.
+
+    What follows can change the last word, as the tokenizer divides words; where it takes the whole
+    text for one, what comes after the last space.
+    """
     if not encoding.overflowing:
         return False
-    return bool(text[_end(encoding) :].strip())
+    kept, cut = _last_word(encoding), _last_word(encoding.overflowing[-1])
+    return kept < cut or _end(encoding) <= prefix.rfind(" ")
+
+
+def _last_word(encoding: Encoding) -> int:
+    return max((word for word in encoding.word_ids if word is not None), default=0)
+
+
+def _unseen(text: str, encoding: Encoding) -> bool:
+    """Say whether truncation left out anything but white space.
+
+    A character may take several tokens: it is seen when the last of them is.
+    """
+    left_out = (span for part in encoding.overflowing for span in part.offsets)
+    start = next((start for start, stop in left_out if stop > start), len(text))
+    return bool(text[start:].strip())
 
 
 def _end(encoding: Encoding) -> int:

@@ -11,7 +11,9 @@ from featurize.cache import cache_folder
 from featurize.config import Precision
 from featurize.errors import FeaturizeError, MissingExtra, RuntimeUnavailable
 from featurize.variants.fp16 import to_fp16
-from featurize.variants.int8 import to_int8
+from featurize.variants.int8 import require_products, to_int8, without_products
+
+__all__ = ["is_at_hand", "kept_graphs", "read_graph", "require_derivable", "without_products"]
 
 _DERIVATIONS = {Precision.FP16: to_fp16, Precision.INT8: to_int8}
 _RECIPE = 1  # to be raised whenever other graphs come out
@@ -44,6 +46,22 @@ def is_at_hand(bundle: Bundle, precision: Precision) -> bool:
     return precision not in _DERIVATIONS or any(_folder(bundle, precision).glob("*.onnx"))
 
 
+def require_derivable(bundle: Bundle, precision: Precision) -> None:
+    """Raise what `read_graph` would, as far as the fp32 graph shows it without deriving."""
+    if precision not in _DERIVATIONS:
+        return
+    _require_onnx(precision)
+    if precision is Precision.INT8:
+        import onnx
+
+        require_products(onnx.load_from_string(bundle.read(GRAPH)))
+
+
+def kept_graphs(bundle: Bundle) -> list[Path]:
+    """Return the files of all graphs that were derived from a bundle's."""
+    return sorted((cache_folder() / "graphs").glob(f"{bundle.graph_sha256[:32]}-*/*.onnx"))
+
+
 def _folder(bundle: Bundle, precision: Precision) -> Path:
     import onnxruntime
 
@@ -60,10 +78,14 @@ def _kept(folder: Path) -> bytes | None:
     return None
 
 
-def _derive(bundle: Bundle, precision: Precision) -> bytes:
-    """Derive a graph; raise RuntimeUnavailable where this one cannot be."""
+def _require_onnx(precision: Precision) -> None:
     if find_spec("onnx") is None:
         raise MissingExtra(f"--precision {precision}", "precisions")
+
+
+def _derive(bundle: Bundle, precision: Precision) -> bytes:
+    """Derive a graph; raise RuntimeUnavailable where this one cannot be."""
+    _require_onnx(precision)
     try:
         return _DERIVATIONS[precision](bundle.read(GRAPH))
     except FeaturizeError:

@@ -28,13 +28,7 @@ def to_int8(graph: bytes) -> bytes:
     with importable():
         from onnxruntime.quantization import QuantType, quantize_dynamic
     model = onnx.load_from_string(graph)
-    share = _share_of_products(model.graph)
-    if share < _LEAST_SHARE:
-        raise RuntimeUnavailable(
-            f"int8 is for encoders made of matrix products, which hold {share:.0%} of this one's "
-            "weights: convolutions would lose too much.",
-            fix="Use --precision fp32, or bf16 on a CPU that computes it.",
-        )
+    require_products(model)
     model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "int8.onnx"
@@ -48,6 +42,21 @@ def to_int8(graph: bytes) -> bytes:
         quantized = onnx.load(path)
     del quantized.metadata_props[:]
     return plain(quantized)
+
+
+def require_products(model: onnx.ModelProto) -> None:
+    """Raise RuntimeUnavailable for an encoder most of whose weights are in no matrix product."""
+    if _share_of_products(model.graph) < _LEAST_SHARE:
+        raise without_products()
+
+
+def without_products() -> RuntimeUnavailable:
+    """Return the refusal of an encoder that is made of something else, such as convolutions."""
+    return RuntimeUnavailable(
+        "int8 is for encoders made of matrix products, as transformers are. This one computes "
+        "otherwise, as with convolutions, and would lose too much.",
+        fix="Use --precision fp32, or bf16 on a CPU that computes it.",
+    )
 
 
 def _share_of_products(graph: onnx.GraphProto) -> float:

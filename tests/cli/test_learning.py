@@ -222,3 +222,21 @@ def test_probabilities_come_in_ascending_order_of_classes(command, head, table, 
     rows = pd.read_parquet(out)
     best = rows["probabilities"].map(lambda values: data["classes"][values.argmax()])
     assert best.tolist() == rows["prediction"].tolist()
+
+
+@pytest.mark.parametrize("what", ["evaluate", "predict"])
+def test_vectors_of_another_precision_are_mentioned(
+    command, embed, table, head, tiny_text, tmp_path, what
+):
+    """One line on stderr, and only where the table was made otherwise."""
+    columns = messages(["animal"] * 30 + ["service", "bank"] * 15)
+    pd.DataFrame(columns).to_csv(tmp_path / "half.csv", index=False)
+    half = tmp_path / "half"
+    way = ("--encoder", tiny_text, "--precision", "fp16", "--json")
+    assert command("embed", tmp_path / "half.csv", "--out", half, *way)[0] == 0
+    out = ("--out", tmp_path / "p.parquet") if what == "predict" else ()
+    code, _, err = command(what, head, half, *out, "--json")
+    assert code == 0
+    assert "trained on vectors made in fp32; those of" in err
+    assert "are made in fp16" in err
+    assert command(what, head, table, *out, "--json")[::2] == (0, "")

@@ -37,7 +37,9 @@ def test_version_and_help_name_every_command(featurize_cli):
     """The help lists the commands."""
     assert featurize_cli("--version", check=0).stdout.startswith("featurize ")
     text = featurize_cli("--help", check=0).stdout
-    commands = "embed export inspect verify gc forget train evaluate predict index search doctor"
+    commands = (
+        "embed export models inspect verify gc forget train evaluate predict index search doctor"
+    )
     for name in commands.split():
         assert name in text
         assert "--json" in featurize_cli(name, "--help", check=0).stdout
@@ -66,6 +68,24 @@ def test_inspect_of_something_else_is_a_usage_error(command, tmp_path):
     """A foreign folder exits 2."""
     code, data, _ = command("inspect", tmp_path, "--json")
     assert (code, data["error"]["kind"]) == (2, "usage")
+
+
+def test_a_folder_of_artefacts_is_told_what_was_expected(command, tiny_text):
+    """`verify` of what lies above a bundle names the files that mark what it checks."""
+    code, data, _ = command("verify", tiny_text.parent, "--json")
+    assert code == 2
+    assert "encoder.json (bundle)" in data["error"]["message"]
+    assert "not a folder of such folders" in data["error"]["fix"]
+
+
+def test_a_wrong_choice_is_named_with_the_known_ones(command, tmp_path):
+    """The message is the tool's own, without the jargon of the library that parses."""
+    code, data, _ = command("embed", tmp_path, "--out", "t", "--precision", "int4", "--json")
+    assert (code, data["error"]["kind"]) == (2, "usage")
+    assert data["error"]["message"] == (
+        "Invalid value for '--precision': 'int4' is not one of 'auto', 'fp32', 'fp16', 'bf16', "
+        "'int8'."
+    )
 
 
 def test_verify_exits_1_naming_the_broken_file(command, table):
@@ -100,6 +120,20 @@ def test_doctor_reports_each_check_with_a_fix(command):
     )
     assert all(check["fix"] for check in data["checks"] if check["status"] == "problem")
     assert code == (0 if data["ok"] else 1)
+
+
+def test_doctor_says_which_providers_have_no_gpu(command, monkeypatch):
+    """What is installed for a GPU that is not there is listed apart."""
+    import onnxruntime
+
+    installed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: installed)
+    monkeypatch.setattr("featurize.runtimes.devices.count_gpus", lambda: 0)
+    _, data, _ = command("doctor", "--json")
+    (check,) = [check for check in data["checks"] if check["name"] == "providers"]
+    assert check["detail"] == (
+        "CPUExecutionProvider; installed, but there is no GPU: CUDAExecutionProvider"
+    )
 
 
 def test_doctor_finds_two_onnxruntime_wheels(command, monkeypatch):

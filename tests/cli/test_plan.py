@@ -124,3 +124,43 @@ def test_what_was_not_exported_yet_is_not_exported_for_a_plan(plan, source, tmp_
     monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
     plan(source, tmp_path / "t")
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_cannot_be_computed_here_is_foreseen(plan, source, tmp_path, tiny_text):
+    """A device, precision or combination that is not there is the plan's refusal, not an error."""
+    from featurize.runtimes.devices import count_gpus
+
+    encoder = ("--encoder", tiny_text)
+    ways = [("--precision", "int8"), ("--runtime", "openvino", "--precision", "fp16")]
+    if not count_gpus():
+        ways.append(("--device", "cuda"))
+    for way in ways:
+        data = plan(source, tmp_path / "t", *encoder, *way)
+        assert data["refusal"]["kind"] == "runtime", way
+        assert (data["new"], data["estimate"]) == (9, None)
+        assert "not ready" not in "".join(data["notes"])
+
+
+def test_int8_of_convolutions_is_foreseen_without_an_export(plan, tmp_path, monkeypatch):
+    """The built-in image encoder is known not to have it: nothing is made to find that out."""
+    from PIL import Image
+
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "photos" / "a.png")
+    data = plan(tmp_path / "photos", tmp_path / "t", "--precision", "int8")
+    assert "matrix products" in data["refusal"]["message"]
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    "way", [("--precision", "int8"), ("--precision", "bf16"), ("--runtime", "openvino")]
+)
+def test_another_way_of_computing_is_compared_with_the_table_first(
+    plan, command, source, table, way
+):
+    """What the table was made with is the message, not what would be missing for the other way."""
+    refusal = plan(source, table, *way)["refusal"]
+    code, data, _ = command("embed", source, "--out", table, "--json", *way)
+    assert (code, data["error"]) == (2, refusal)
+    assert refusal["message"].startswith(f"The table was made with {way[0]} ")

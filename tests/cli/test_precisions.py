@@ -44,10 +44,11 @@ def test_a_table_stays_in_its_precision(command, minilm_bundle, source, tmp_path
     assert found["hits"][0][0]["score"] > 0.999
 
 
-def test_a_precision_that_an_encoder_cannot_have_leaves_nothing(command, tmp_path):
-    """int8 of an encoder of convolutions is refused, and no table begun."""
+def test_a_precision_that_an_encoder_cannot_have_leaves_nothing(command, tmp_path, monkeypatch):
+    """int8 of an encoder of convolutions is refused, no table begun and nothing exported for it."""
     from PIL import Image
 
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (40, 40), "red").save(photos / "a.png")
@@ -56,3 +57,4 @@ def test_a_precision_that_an_encoder_cannot_have_leaves_nothing(command, tmp_pat
     assert (code, data["error"]["kind"]) == (1, "runtime")
     assert "--precision fp32" in data["error"]["fix"]
     assert not out.exists()
+    assert not (tmp_path / "cache").exists()

@@ -91,3 +91,19 @@ def test_an_index_with_a_strangers_bundle_name_fetches_nothing(
     code, data, _ = command("search", index, "fox", "--json")
     assert (code, data["error"]["kind"]) == (1, "index")
     assert not (tmp_path / "cache").exists()
+
+
+def test_an_image_that_does_not_decode_says_what_would(command, tiny_image, tmp_path):
+    """The advice is about the image, not about the options."""
+    from PIL import Image
+
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "photos" / "a.png")
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    table, index = tmp_path / "table", tmp_path / "index"
+    embed = ("embed", tmp_path / "photos", "--out", table, "--encoder", tiny_image, "--json")
+    assert command(*embed)[0] == 0
+    assert command("index", table, "--out", index, "--json")[0] == 0
+    code, data, _ = command("search", index, "--image", tmp_path / "bad.jpg", "--json")
+    assert (code, data["error"]["kind"]) == (2, "usage")
+    assert "save this one anew" in data["error"]["fix"]

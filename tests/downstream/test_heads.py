@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from downstream import Head, evaluate, predict_table, train
-from downstream.heads import inspect_head, verify_head
+from downstream.heads import differences, inspect_head, verify_head
 from downstream.heads.split import splits
 from featurize.bundle import EncoderCard
 from featurize.errors import FeaturizeError, HeadError, MismatchError, TableError, UsageError
@@ -343,3 +344,23 @@ def test_no_head_there(tmp_path):
     """A folder without a card is no head."""
     with pytest.raises(HeadError, match=r"holds no head\.json"):
         Head.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("trained", "given", "said"),
+    [
+        (("fp32", None), ("fp32", None), []),
+        ((None, None), ("int8", None), []),
+        (("fp32", None), ("int8", None), ["made in fp32;", "made in int8:"]),
+        (("fp32", None), ("fp32", "query: "), ["fp32 without a prompt", "the prompt 'query: '"]),
+    ],
+)
+def test_tables_made_otherwise_are_told_apart(trained, given, said):
+    """Precision and prompt are compared where the head knows its own."""
+    head = Head()
+    head.training_ = dict(zip(("precision", "prompt"), trained, strict=True))
+    prompt = given[1] and {"role": None, "text": given[1]}
+    variant = {"precision": given[0], "prompt": prompt}
+    told = differences(head, SimpleNamespace(path="t", origin={"variant": variant}))
+    assert bool(told) == bool(said)
+    assert all(part in told for part in said)

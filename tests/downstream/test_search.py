@@ -9,7 +9,6 @@ import pytest
 from downstream import Searcher, VectorIndex
 from featurize import load_encoder
 from featurize.bundle import Bundle
-from featurize.encoder import Encoder
 from featurize.errors import IndexFileError, MismatchError, RuntimeUnavailable, UsageError
 from featurize.runtimes import openvino
 

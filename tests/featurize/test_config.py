@@ -21,7 +21,7 @@ def test_strings_become_choices():
     ("options", "message"),
     [
         ({"modality": "sound"}, "text, image"),
-        ({"precision": "fp8"}, "auto, fp32, fp16, bf16, int8"),
+        ({"precision": "fp8"}, "^precision expects one of auto, fp32, fp16, bf16, int8"),
         ({"device": "gpu"}, "auto, cpu, cuda or cuda:N"),
         ({"rename": ("old",)}, "OLD=NEW"),
         ({"max_rejects": "many"}, "N or a share P%"),
