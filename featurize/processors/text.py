@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +10,14 @@ import numpy as np
 
 from featurize.config import Overflow, Reading
 from featurize.errors import InputRejected
-from featurize.types import RejectReason, Sample
+from featurize.processors.windows import next_space
+from featurize.types import Piece, RejectReason, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Encoding, Tokenizer
 
 CHARS_PER_TOKEN = 16
-MAX_UNBROKEN = 1_000_000
-_SPACE = re.compile(r"\s")
 
 
 class TextProcessor:
@@ -65,6 +63,12 @@ class TextProcessor:
             pass
         return [self._prepare_one(text) for text in texts]
 
+    def pieces(
+        self, _content: str | bytes, sample: Sample, _on_window: Callable[[], None]
+    ) -> list[Piece]:
+        """Make one row of a text."""
+        return [Piece.whole(sample)]
+
     def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
         """Stack token ids of equal length: `input_ids`, `attention_mask` (n, tokens) int64."""
         ids = np.stack([sample.features["input_ids"] for sample in samples])
@@ -102,17 +106,11 @@ class TextProcessor:
         those of the whole text.
         """
         length = CHARS_PER_TOKEN * self._max_length
-        while length < len(text):
-            space = _SPACE.search(text, length, length + MAX_UNBROKEN)
-            if space is None and len(text) - length > MAX_UNBROKEN:
-                detail = f"over {MAX_UNBROKEN:,} characters without white space"
-                raise InputRejected(RejectReason.TOO_LONG, detail)
-            if space is None:
-                break
-            encoding = self._tokenizer.encode(text[: space.start()])
+        while (end := next_space(text, length)) < len(text):
+            encoding = self._tokenizer.encode(text[:end])
             if encoding.overflowing:
                 return encoding
-            length = 2 * space.start()
+            length = 2 * end
         return self._tokenizer.encode(text)
 
 
