@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec
 from featurize.config import (
     Job,
     Overflow,
+    Pool,
     Precision,
     Reading,
     RuntimeName,
@@ -103,6 +104,8 @@ def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
         reading=Reading(
             prompt=choose_prompt(bundle.card, job.prompt),
             overflow=Overflow(job.overflow or Overflow.TRUNCATE),
+            overlap=job.overlap,
+            pool=None if job.pool is None else Pool(job.pool),
         ),
         dim=job.dim,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,24 @@ class Sample:
     features: dict[str, NDArray[np.generic]]
     cost: int
     columns: dict[str, str | int | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What becomes one row: a whole content, or a window of a text.
+
+    `samples` has one sample, or one for each window of a text whose vectors become one. `window` is
+    the text of a window, None for a whole content; `columns` are those of the row.
+    """
+
+    samples: tuple[Sample, ...]
+    columns: dict[str, str | int | bool]
+    window: str | None = None
+
+    @classmethod
+    def whole(cls, sample: Sample) -> Self:
+        """Return the one piece of a content that has one sample."""
+        return cls((sample,), sample.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +136,8 @@ class RunSummary:
     """What one `embed` run did.
 
     `inputs` counts distinct inputs, `rows = embedded + updated + unchanged` the rows of the table,
-    `encoded` the contents that were sent to the model. `inputs = rows + rejected`. Beside them,
+    `encoded` the contents that were sent to the model. `inputs = rows + rejected`, where a text has
+    one row; with a row for each of its windows, those of one text count once. Beside them,
     `kept_out` counts what the source holds under ids that were forgotten for good, `commits` what
     the run committed: 0 where nothing had changed. `stages` are busy seconds, summed over threads;
     `bottleneck` is the stage that held up the run longest.

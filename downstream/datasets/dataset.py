@@ -14,6 +14,7 @@ from downstream.datasets.opening import Table, open_table
 from featurize.bundle import EncoderCard
 from featurize.errors import HeadError
 from featurize.storage import canonical_json, sha256_bytes
+from featurize.table.layout import PARENT, is_chunked
 from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
 
@@ -82,10 +83,10 @@ def load_dataset(
     """Read the rows of a table, given as such or as its path, that have a label.
 
     Labels come from the column `label` (default `label`) of the table, or of a CSV, TSV or Parquet
-    file that also has a column `id`. They become strings: values of a CSV file exactly as they
-    stand, others through `str`. Nulls, NaN and empty strings are no labels. Raises UsageError where
-    a column is missing or holds no single values, HeadError where there is no label at all or the
-    file cannot be joined, see `LabelFile.read`.
+    file that also has a column `id`, with the ids of inputs. They become strings: values of a CSV
+    file exactly as they stand, others through `str`. Nulls, NaN and empty strings are no labels.
+    Raises UsageError where a column is missing or holds no single values, HeadError where there is
+    no label at all or the file cannot be joined, see `LabelFile.read`.
     """
     table = open_table(table)
     name = label or LABEL
@@ -93,7 +94,7 @@ def load_dataset(
     if labels_file is None:
         labels, strangers = own_labels(table, name), 0
     else:
-        labels, strangers = LabelFile.read(where, name).join(table.ids.tolist())
+        labels, strangers = LabelFile.read(where, name).join(_inputs(table).tolist())
     labelled = np.array([value is not None for value in labels], dtype=bool)
     if not labelled.any():
         raise HeadError(
@@ -131,13 +132,20 @@ def computed(table: EmbeddingTable) -> Json:
     return {"precision": variant.get("precision"), "prompt": prompt.get("text")}
 
 
+def _inputs(table: EmbeddingTable) -> NDArray[np.object_]:
+    """Return the id of the input whose row, or whose chunk, each row is."""
+    if not is_chunked(table.schema):
+        return table.ids
+    pairs = zip(table.column(PARENT), table.ids, strict=True)
+    return np.array([parent or own for parent, own in pairs], dtype=object)
+
+
 def _groups(table: EmbeddingTable, contents: NDArray[np.object_]) -> NDArray[np.intp]:
     """Number the groups of rows that share a document or a content, also through other rows."""
     equals = _codes(contents)
-    if "parent_id" not in table.schema.names:
+    if not is_chunked(table.schema):
         return equals
-    pairs = zip(table.column("parent_id"), table.ids, strict=True)
-    documents = _codes(np.array([parent or own for parent, own in pairs], dtype=object))
+    documents = _codes(_inputs(table))
     group = np.arange(len(table))
     while True:  # until no row finds a lower number in its document or among its equals
         before = group

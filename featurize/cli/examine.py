@@ -111,6 +111,7 @@ def _describe_table(path: Path) -> Json:
         "forgotten_at": table.forgotten_at or None,
         "kept_out": table.kept_out,
         "rows": len(table),
+        "inputs": table.inputs + rejects.num_rows,
         "rejected": rejects.num_rows,
         "reasons": {item["values"]: item["counts"] for item in reasons},
         "first_rejects": first.select(["id", "reason", "detail"]).to_pylist(),

@@ -67,6 +67,9 @@ def forget(
 
     Example: featurize forget runs/tickets --id m001 m002
 
+    The id of a long text takes all its chunks; that of a chunk takes it alone, until its text
+    changes.
+
     The source is not touched: the next run adds again what it still holds.
 
     With --keep-out it does not: the table keeps a salted hash of each id.

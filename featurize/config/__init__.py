@@ -1,7 +1,15 @@
 """Job, the one declaration of every option of `embed`, and the choices its options have."""
 
-from featurize.config.checks import allowed_rejects, check_device, check_seconds
-from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, Store, choose
+from featurize.config.checks import allowed_rejects, check_device, check_overlap, check_seconds
+from featurize.config.choices import (
+    LabelFrom,
+    Overflow,
+    Pool,
+    Precision,
+    RuntimeName,
+    Store,
+    choose,
+)
 from featurize.config.job import Job, option, recalled
 from featurize.config.reading import AS_IT_IS, Prompt, Reading
 
@@ -10,6 +18,7 @@ __all__ = [
     "Job",
     "LabelFrom",
     "Overflow",
+    "Pool",
     "Precision",
     "Prompt",
     "Reading",
@@ -17,6 +26,7 @@ __all__ = [
     "Store",
     "allowed_rejects",
     "check_device",
+    "check_overlap",
     "check_seconds",
     "choose",
     "option",

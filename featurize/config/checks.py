@@ -23,6 +23,12 @@ def check_seconds(value: float, flag: str) -> None:
         )
 
 
+def check_overlap(tokens: int | None) -> None:
+    """Raise UsageError unless the overlap of windows is left open or a number of tokens."""
+    if tokens is not None and (not isinstance(tokens, int) or tokens < 0):
+        raise UsageError(f"--overlap expects a number of tokens from 0 up, got {tokens!r}.")
+
+
 def allowed_rejects(limit: str | int | None, inputs: int) -> int | None:
     """Return how many rejects `N` or `P%` of the inputs allows; None where there is no limit."""
     if limit is None:

@@ -45,6 +45,12 @@ class Overflow(StrEnum):
     REJECT = "reject"
 
 
+class Pool(StrEnum):
+    """How the vectors of a long text's windows become one."""
+
+    MEAN = "mean"
+
+
 class LabelFrom(StrEnum):
     """Which folder of a file's path names its label."""
 

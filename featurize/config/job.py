@@ -7,8 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from featurize.config.checks import allowed_rejects, check_device, check_seconds
-from featurize.config.choices import LabelFrom, Overflow, Precision, RuntimeName, Store, choose
+from featurize.config.checks import allowed_rejects, check_device, check_overlap, check_seconds
+from featurize.config.choices import (
+    LabelFrom,
+    Overflow,
+    Pool,
+    Precision,
+    RuntimeName,
+    Store,
+    choose,
+)
 from featurize.errors import UsageError
 from featurize.types import Json, Modality
 
@@ -19,6 +27,7 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "precision": Precision,
     "store": Store,
     "overflow": Overflow,
+    "pool": Pool,
 }
 
 # What decides how rows are made, and its value where neither user nor table says otherwise. A table
@@ -26,6 +35,8 @@ _CHOICES: dict[str, type[StrEnum]] = {
 _REMEMBERED: dict[str, Any] = {
     "prompt": None,
     "overflow": Overflow.TRUNCATE,
+    "overlap": None,
+    "pool": None,
     "dim": None,
     "store": Store.FLOAT32,
 }
@@ -123,8 +134,21 @@ class Job:
     )
     overflow: Overflow | str | None = option(
         None,
-        "Cut a text that is longer than the encoder reads, or reject it (default: truncate).",
+        "Cut a text that is longer than the encoder reads, make a row of each of its windows, or "
+        "reject it (default: truncate).",
         choices=Overflow,
+    )
+    overlap: int | None = option(
+        None,
+        "Let neighbouring windows of --overflow chunk share so many tokens (default: an eighth of "
+        "a window).",
+        metavar="TOKENS",
+        choices=int,
+    )
+    pool: Pool | str | None = option(
+        None,
+        "Give a text of several windows one row, with the mean of their vectors.",
+        choices=Pool,
     )
     max_rejects: str | int | None = option(
         None,
@@ -162,18 +186,25 @@ class Job:
         for name in ("source", "out"):
             object.__setattr__(self, name, _path(getattr(self, name), name))
         check_device(self.device)
-        if self.overflow is Overflow.CHUNK:
-            raise UsageError(
-                "--overflow chunk is not in this version.",
-                fix="Use truncate, which flags every truncated row, or reject.",
-            )
         self._check_columns()
+        check_overlap(self.overlap)
         check_seconds(self.stuck_after, "stuck-after")
         allowed_rejects(self.max_rejects, 0)
 
     def settled(self, before: Json) -> Job:
-        """Return the job with what it leaves open as `before` states it, else by default."""
+        """Return the job with what it leaves open as `before` states it, else by default.
+
+        Raises UsageError for an option of windows where texts are not cut into any.
+        """
         known = recalled(before)
+        overflow = self.overflow or known["overflow"]
+        for name in ("overlap", "pool"):
+            if overflow != Overflow.CHUNK and getattr(self, name) is not None:
+                raise UsageError(
+                    f"--{name} is for the windows of --overflow chunk, and the run is with "
+                    f"--overflow {overflow}.",
+                    fix=f"Add --overflow chunk, or leave --{name} out.",
+                )
         return replace(self, **{name: known[name] for name in known if getattr(self, name) is None})
 
     def remembered(self) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from featurize.config.choices import Overflow
+from featurize.config.choices import Overflow, Pool
 from featurize.types import Json
 
 
@@ -22,10 +22,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is put before every text, and what becomes of those that are too long."""
+    """What is put before every text, and what becomes of those that are too long.
+
+    With `Overflow.CHUNK`, `overlap` is what neighbouring windows share, in tokens (None for an
+    eighth of a window), and `pool` how their vectors become one; None for a row each.
+    """
 
     prompt: Prompt | None = None
     overflow: Overflow = Overflow.TRUNCATE
+    overlap: int | None = None
+    pool: Pool | None = None
 
 
 AS_IT_IS = Reading()

@@ -7,7 +7,8 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from featurize.pipeline.binding import Binding
-from featurize.pipeline.diff import Comparison, Diff, compare
+from featurize.pipeline.diff import Comparison, Diff
+from featurize.pipeline.merging import compare
 from featurize.pipeline.state import list_table
 from featurize.sources import COLUMN_PREFIX, Listing
 

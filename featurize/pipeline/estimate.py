@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featurize.pipeline.chunk import Extraction, plan_chunks, prepare_samples, run_chunk
+from featurize.pipeline.chunk import plan_chunks, run_chunk
+from featurize.pipeline.extraction import Extraction
 from featurize.pipeline.flight import STEPS_IN_FLIGHT
+from featurize.pipeline.preparing import prepare_samples
 from featurize.pipeline.rates import seconds_by_cost
 from featurize.pipeline.stages import Stage
 from featurize.pipeline.workers import Workers
@@ -59,12 +61,13 @@ def estimate(
     working = _thread_seconds(listing, places, extraction, workers)
     chunks = plan_chunks(listing.sizes[places], extraction.encoder.processor.chunk_bytes)
     afford = _LONGEST * extraction.encoder.runtime.workers * len(places) / max(working, 1e-9)
-    chosen = _spread(places, min(_WRITTEN, 8 + int(afford)))
+    chosen = _spread(places, min(_WRITTEN, 2 + int(afford)))
     with extraction.claims.held() as held:
         rows = run_chunk(listing.take(chosen), extraction, held, workers).rows
     disk = _disk_bytes(rows, len(places) / len(chosen), len(chunks), folder)
     contents = max(int(listing.sizes[places[chunk.start : chunk.stop]].sum()) for chunk in chunks)
-    vectors = max(map(len, chunks)) * extraction.encoder.dim * 4
+    each = max(1, len(rows) / len(chosen))
+    vectors = int(max(map(len, chunks)) * each) * extraction.encoder.dim * 4
     at_once = min(len(chunks), STEPS_IN_FLIGHT + 1)
     return Estimate(
         loading + working / extraction.encoder.runtime.workers,
@@ -77,7 +80,8 @@ def _thread_seconds(
     listing: Listing, places: NDArray[np.int64], extraction: Extraction, workers: Workers
 ) -> float:
     """Return how long one thread would read, prepare and encode all inputs."""
-    chosen = _spread(places, _PREPARED)
+    few = int(extraction.encoder.processor.chunk_bytes / max(1, listing.sizes[places].mean()))
+    chosen = _spread(places, min(_PREPARED, max(2, few)))
     samples = prepare_samples(listing.take(chosen), extraction, workers)
     busy = extraction.clock.seconds()
     spent = busy[Stage.READ] + busy[Stage.PREPARE]

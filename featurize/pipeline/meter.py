@@ -17,14 +17,14 @@ class Meter:
     def __init__(self, total: int, report: Callable[[Progress], None]) -> None:
         self._total = total
         self._report = report
-        self._done = 0
+        self._done = 0.0
         self._lock = threading.Lock()
 
-    def advance(self, count: int) -> None:
-        """Count inputs that were just encoded."""
+    def advance(self, count: float) -> None:
+        """Count inputs that were just encoded, also parts of one."""
         with self._lock:
             self._done += count
 
     def show(self) -> None:
         """Report how far the run has come."""
-        self._report(Progress("embed", min(self._done, self._total), self._total))
+        self._report(Progress("embed", min(int(self._done), self._total), self._total))

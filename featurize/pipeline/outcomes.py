@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurize.errors import InputRejected
-from featurize.pipeline.chunk import content_digest, records_of
+from featurize.pipeline.preparing import content_digest, records_of
 from featurize.pipeline.workers import beat
 from featurize.sources import Record, Source
 

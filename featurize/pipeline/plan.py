@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from featurize.pipeline.chunk import Extraction, plan_chunks
+from featurize.pipeline.chunk import plan_chunks
 from featurize.pipeline.diff import Diff, Status
+from featurize.pipeline.extraction import Extraction
 from featurize.pipeline.steps import DropRejects, EmbedChunk, PartEdit, RewriteParts, Step
 from featurize.sources import Listing
 from featurize.table import EmbeddingTable

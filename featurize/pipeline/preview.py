@@ -19,11 +19,11 @@ from featurize.errors import (
     UsageError,
 )
 from featurize.pipeline.binding import Binding
-from featurize.pipeline.chunk import Extraction
 from featurize.pipeline.comparing import find_changes
 from featurize.pipeline.diff import Diff, Status
 from featurize.pipeline.donors import Donors
 from featurize.pipeline.estimate import Estimate, estimate
+from featurize.pipeline.extraction import Extraction
 from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.run import LISTING
 from featurize.pipeline.tolerance import Tolerance

@@ -38,7 +38,7 @@ def _remarks(encoder: Encoder) -> Iterator[str]:
         yield f"Before every text stands {prompt.text!r}."
     elif prompt is None and card.prompts:
         yield (
-            f"{card.name} has prompts for {', '.join(card.prompts)}; none is used. For search, "
+            f"{card.name} has prompts for {', '.join(sorted(card.prompts))}; none is used. For search, "
             "give --prompt document."
         )
     if encoder.dim < whole:

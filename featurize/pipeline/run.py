@@ -10,9 +10,9 @@ from pathlib import Path
 from featurize.config import Job
 from featurize.encoder import Encoder
 from featurize.pipeline.binding import Binding
-from featurize.pipeline.chunk import Extraction
 from featurize.pipeline.comparing import find_changes
 from featurize.pipeline.donors import Donors
+from featurize.pipeline.extraction import Extraction
 from featurize.pipeline.flight import Flight
 from featurize.pipeline.kept_out import KeptOut
 from featurize.pipeline.meter import Meter
@@ -157,7 +157,7 @@ def _summary(binding: Binding, totals: _Totals, seconds: float) -> RunSummary:
         version=table.version,
         encoder=encoder.card.name,
         fingerprint=encoder.fingerprint,
-        inputs=rows + rejected,
+        inputs=table.inputs + rejected,
         rows=rows,
         embedded=totals.embedded,
         updated=totals.updated,

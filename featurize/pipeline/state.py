@@ -1,4 +1,4 @@
-"""What a table holds already, as listings: its rows and its rejects, sorted by id."""
+"""What a table holds already, as listings: inputs with rows, and rejects, sorted by id."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ import numpy as np
 
 from featurize.sources import COLUMN_PREFIX, Listing
 from featurize.table import EmbeddingTable
-from featurize.table.layout import EMBEDDING, reject_schema
+from featurize.table.layout import (
+    EMBEDDING,
+    PARENT,
+    PARENT_SHA256,
+    is_chunked,
+    reject_schema,
+)
 from featurize.table.part import Part
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PART, ROW = "part", "row"
+PART, ROW, COUNT = "part", "row", "count"
 BLOCK = 8192
 
 
 class TableScan:
-    """The rows of a table, or its rejects, as something a listing is built from.
+    """The inputs of a table that have rows, or its rejects, as something a listing is built from.
 
-    Beside the columns but the vector, `PART` and `ROW` say where a row lies.
+    Beside the columns of its first row but the vector, `PART`, `ROW` and `COUNT` say where the rows
+    of an input lie. Of chunks, id and content are those of the whole input.
     """
 
     def __init__(self, table: EmbeddingTable, *, rejects: bool) -> None:
@@ -38,26 +45,60 @@ class TableScan:
         return sum(part.rows for part in self.parts)
 
     def scan(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows part by part, their columns behind COLUMN_PREFIX."""
-        import pyarrow as pa
-
+        """Yield the inputs part by part, their columns behind COLUMN_PREFIX."""
         schema = reject_schema() if self._rejects else self._table.schema
         names = [name for name in schema.names if name != EMBEDDING]
+        chunked = is_chunked(schema)
+        read, list_rows = (self._whole, _list_chunks) if chunked else (self._table.read, _list_rows)
         for number, part in enumerate(self.parts):
             row = 0
-            for batch in self._table.read(part, names):
-                size = batch.num_rows
-                columns = {
-                    "id": batch.column("id"),
-                    "reason": pa.nulls(size, pa.string()),
-                    "size": pa.array(np.zeros(size, np.int64)),
-                    PART: pa.array(np.full(size, number, np.int32)),
-                    ROW: pa.array(np.arange(row, row + size, dtype=np.int32)),
-                }
-                columns |= {COLUMN_PREFIX + name: batch.column(name) for name in names}
-                row += size
-                if size:
-                    yield pa.RecordBatch.from_pydict(columns)
+            for batch in read(part, names):
+                if batch.num_rows:
+                    yield list_rows(batch, number, row)
+                row += batch.num_rows
+
+    def _whole(self, part: Part, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Yield a part as one batch, so that no input lies in two."""
+        import pyarrow as pa
+
+        if part.rows:
+            rows = pa.Table.from_batches(self._table.read(part, names))
+            yield from rows.combine_chunks().to_batches()
+
+
+def _list_rows(rows: pa.RecordBatch, part: int, first: int) -> pa.RecordBatch:
+    """Return an entry for each row of a part, the first of which has a number."""
+    import pyarrow as pa
+
+    size = rows.num_rows
+    columns = {
+        "id": rows.column("id"),
+        "reason": pa.nulls(size, pa.string()),
+        "size": pa.array(np.zeros(size, np.int64)),
+        PART: pa.array(np.full(size, part, np.int32)),
+        ROW: pa.array(np.arange(first, first + size, dtype=np.int32)),
+        COUNT: pa.array(np.ones(size, np.int32)),
+    }
+    columns |= {COLUMN_PREFIX + name: rows.column(name) for name in rows.schema.names}
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _list_chunks(rows: pa.RecordBatch, part: int, first: int) -> pa.RecordBatch:
+    """Return an entry for each input of a part, whose chunks stand together."""
+    import pyarrow as pa
+
+    parents = np.array(rows.column(PARENT).to_pylist(), dtype=object)
+    firsts = np.flatnonzero(np.append(True, parents[1:] != parents[:-1]))
+    counts = np.diff(firsts, append=len(parents)).astype(np.int32)
+    listed = _list_rows(rows, part, first).take(pa.array(firsts))
+    whole = {
+        "id": listed.column(COLUMN_PREFIX + PARENT),
+        COLUMN_PREFIX + "content_sha256": listed.column(COLUMN_PREFIX + PARENT_SHA256),
+        COUNT: pa.array(counts),
+    }
+    return pa.RecordBatch.from_pydict(
+        {name: whole.get(name, listed.column(name)) for name in listed.schema.names}
+    )
 
 
 class Cursor:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from featurize.pipeline.chunk import ChunkResult, Extraction, run_chunk
+from featurize.pipeline.chunk import ChunkResult, run_chunk
 from featurize.pipeline.claims import Held
+from featurize.pipeline.extraction import Extraction
 from featurize.pipeline.sentinel import Sentinel
 from featurize.pipeline.stages import Stage
 from featurize.pipeline.workers import Workers, beat
 from featurize.sources import COLUMN_PREFIX, Listing
 from featurize.table import EmbeddingTable
-from featurize.table.layout import reject_schema
+from featurize.table.layout import PARENT, is_chunked, reject_schema
 from featurize.table.part import Part
 from featurize.table.writer import Replacement, StagedPart, TableWriter
 
@@ -150,12 +151,8 @@ class RewriteParts:
         old = _read(self.table, part, self.table.schema)
         listed = tools.listing.take(edit.updated)
         updated = _with_new_columns(old, listed, tools.extraction.schema)
-        leaving = [
-            *edit.gone,
-            *_rows_of(old, tools.listing.take(edit.changed).column("id").to_pylist()),
-        ]
-        leaving += _rows_of(old, listed.column("id").to_pylist())
-        kept = _without(old, leaving)
+        changing = _rows_of(old, tools.listing.take(edit.changed))
+        kept = _without(old, [*edit.gone, *changing, *_rows_of(old, listed)])
         pieces = [updated, kept.cast(tools.extraction.schema)] if kept.num_rows else [updated]
         with tools.extraction.claims.held() as held:
             changed = tools.run_chunk(edit.changed, held)
@@ -196,10 +193,15 @@ def _read(table: EmbeddingTable, part: Part, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_batches(table.read(part), schema).combine_chunks()
 
 
-def _rows_of(table: pa.Table, ids: Iterable[str]) -> list[int]:
-    """Return the rows that have one of the ids."""
-    wanted = set(ids)
-    keys = table.column("id").to_pylist()
+def _key(table: pa.Table) -> str:
+    """Return the column with the ids of the inputs whose rows these are."""
+    return PARENT if is_chunked(table.schema) else "id"
+
+
+def _rows_of(table: pa.Table, listed: pa.Table) -> list[int]:
+    """Return the rows of listed inputs."""
+    wanted = set(listed.column("id").to_pylist())
+    keys = table.column(_key(table)).to_pylist()
     return [row for row, key in enumerate(keys) if key in wanted]
 
 
@@ -212,7 +214,10 @@ def _without(table: pa.Table, rows: Iterable[int]) -> pa.Table:
 def _sorted(table: pa.Table) -> pa.Table:
     import pyarrow.compute as pc
 
-    return table.take(pc.sort_indices(table.column("id"))).combine_chunks()
+    keys = [("id", "ascending")]
+    if is_chunked(table.schema):
+        keys = [(PARENT, "ascending"), ("char_start", "ascending")]
+    return table.take(pc.sort_indices(table, sort_keys=keys)).combine_chunks()
 
 
 def _with_new_columns(old: pa.Table, listed: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -220,10 +225,11 @@ def _with_new_columns(old: pa.Table, listed: pa.Table, schema: pa.Schema) -> pa.
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    before = old.take(pc.index_in(listed.column("id"), old.column("id")))
+    before = old.take(pa.array(_rows_of(old, listed), pa.int64()))
+    listed = listed.take(pc.index_in(before.column(_key(before)), listed.column("id")))
     columns = []
     for entry in schema:
-        if entry.name in {"id", "source", "label"}:
+        if entry.name in {"source", "label"}:
             columns.append(listed.column(entry.name))
         elif COLUMN_PREFIX + entry.name in listed.column_names:
             columns.append(listed.column(COLUMN_PREFIX + entry.name))

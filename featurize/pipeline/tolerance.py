@@ -29,11 +29,11 @@ class Tolerance:
     def of(cls, job: Job, table: EmbeddingTable | None, diff: Diff) -> Self:
         """Foresee the rejects of a run, which encoding may add to."""
         rejects = diff.refused - sum(map(len, diff.stale.values()))
-        rows = len(diff.places(Status.NEW)) - diff.refused - sum(map(len, diff.gone.values()))
+        accepted = len(diff.places(Status.NEW)) - diff.refused - diff.left
         if table is not None:
             rejects += sum(part.rows for part in table.reject_parts)
-            rows += len(table)
-        inputs = rows + rejects
+            accepted += table.inputs
+        inputs = accepted + rejects
         limit = allowed_rejects(job.max_rejects, inputs)
         return cls(str(job.out), table is None, inputs, rejects, limit)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from featurize.bundle import PREPROCESS, TOKENIZER, Bundle
-from featurize.config import Reading
+from featurize.config import Overflow, Reading
 from featurize.processors.image import ImageProcessor, Preprocessing
+from featurize.processors.long_text import LongTextProcessor
 from featurize.processors.text import TextProcessor, load_tokenizer
-from featurize.types import Modality, Sample
+from featurize.types import Modality, Piece, Sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +44,14 @@ class Processor(Protocol):
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Prepare contents one by one; a bad one becomes its rejection, in its place."""
 
+    def pieces(
+        self, content: str | bytes, sample: Sample, on_window: Callable[[], None]
+    ) -> list[Piece]:
+        """Return what becomes rows of a content whose sample is given; raise InputRejected.
+
+        `on_window` is called for every window of a long text.
+        """
+
     def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
         """Stack samples of equal cost into the graph's inputs."""
 
@@ -51,5 +60,6 @@ def open_processor(bundle: Bundle, reading: Reading) -> Processor:
     """Build the processor that a bundle's card asks for."""
     if bundle.card.modality is Modality.TEXT:
         tokenizer = load_tokenizer(bundle.path / TOKENIZER)
-        return TextProcessor(tokenizer, bundle.card.space.max_length, reading)
+        reads = LongTextProcessor if reading.overflow is Overflow.CHUNK else TextProcessor
+        return reads(tokenizer, bundle.card.space.max_length, reading)
     return ImageProcessor(Preprocessing.load(Path(bundle.path / PREPROCESS)))

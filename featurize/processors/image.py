@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +16,7 @@ import numpy as np
 
 from featurize.errors import BundleError, InputRejected
 from featurize.processors.decoding import decode, plain
-from featurize.types import Json, RejectReason, Sample
+from featurize.types import Json, Piece, RejectReason, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,6 +119,12 @@ class ImageProcessor:
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Decode and resize images; a bad one becomes its rejection."""
         return [self._prepare_one(content) for content in contents]
+
+    def pieces(
+        self, _content: str | bytes, sample: Sample, _on_window: Callable[[], None]
+    ) -> list[Piece]:
+        """Make one row of an image."""
+        return [Piece.whole(sample)]
 
     def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
         """Stack and normalise pixels: `pixels` (n, 3, crop, crop) float32."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +10,15 @@ import numpy as np
 
 from featurize.config import Overflow, Reading
 from featurize.errors import InputRejected
-from featurize.types import RejectReason, Sample
+from featurize.processors.cutting import MAX_UNBROKEN, UNBROKEN, next_cut, too_long
+from featurize.types import Piece, RejectReason, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Encoding, Tokenizer
 
 CHARS_PER_TOKEN = 16
-MAX_UNBROKEN = 32_768  # characters: a tokenizer reads them in about 60 ms at worst
 MAX_READ = 4 * MAX_UNBROKEN  # or CHARS_PER_TOKEN for each token of a long context
-
-# Where a text may be cut: before the first of some white space, and between ideographs. Control
-# characters are left out that Python takes for white space and tokenizers drop or join by.
-_SPACE = r" \t\n\r\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_IDEOGRAPH = r"[\u3001\u3002\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uff01\uff0c\uff1f]"
-_UNBROKEN = f"over {MAX_UNBROKEN:,} characters without a place to cut, such as white space"
-_CUT = re.compile(rf"(?<=\S)(?=[{_SPACE}])|(?<={_IDEOGRAPH})(?={_IDEOGRAPH})")
 
 
 class TextProcessor:
@@ -74,6 +66,12 @@ class TextProcessor:
             pass
         return [self._prepare_one(text) for text in texts]
 
+    def pieces(
+        self, _content: str | bytes, sample: Sample, _on_window: Callable[[], None]
+    ) -> list[Piece]:
+        """Make one row of a text."""
+        return [Piece.whole(sample)]
+
     def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
         """Stack token ids of equal length: `input_ids`, `attention_mask` (n, tokens) int64."""
         ids = np.stack([sample.features["input_ids"] for sample in samples])
@@ -96,7 +94,7 @@ class TextProcessor:
         truncated = len(ids) >= self._max_length and _unseen(text, encoding)
         if truncated and self._overflow is Overflow.REJECT:
             detail = f"the text has more than the {self._max_length} tokens the encoder reads"
-            return _too_long(detail)
+            return too_long(detail)
         columns: dict[str, str | int | bool] = {
             "text": text[prompt:],
             "n_tokens": len(ids),
@@ -110,23 +108,16 @@ class TextProcessor:
         A prefix grows until what follows it can no longer change the ids that are kept.
         """
         length = self._short
-        while length < len(text):
-            cut = _next_cut(text, length)
-            if cut is None:
-                break
+        while (cut := next_cut(text, length)) < len(text):
             if cut > self._most:
-                raise _too_long(f"{self._most:,} characters do not fill the encoder")
+                raise too_long(f"{self._most:,} characters do not fill the encoder")
             encoding = self._tokenizer.encode(text[:cut])
             if _is_settled(text[:cut], encoding):
                 return encoding
             if encoding.overflowing and cut >= MAX_UNBROKEN:
-                raise _too_long(_UNBROKEN)
+                raise too_long(UNBROKEN)
             length = MAX_UNBROKEN if encoding.overflowing else 2 * cut
         return self._tokenizer.encode(text)
-
-
-def _too_long(detail: str) -> InputRejected:
-    return InputRejected(RejectReason.TOO_LONG, detail)
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -134,16 +125,6 @@ def load_tokenizer(path: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(path))
-
-
-def _next_cut(text: str, start: int) -> int | None:
-    """Return where to cut a text at or after `start`, None where all of it is to be tokenized."""
-    cut = _CUT.search(text, start, start + MAX_UNBROKEN)
-    if cut is not None:
-        return cut.start()
-    if len(text) - start > MAX_UNBROKEN:
-        raise _too_long(_UNBROKEN)
-    return None
 
 
 def _is_settled(prefix: str, encoding: Encoding) -> bool:

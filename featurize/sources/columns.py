@@ -22,6 +22,7 @@ RESERVED_COLUMNS = (
     "height",
     "embedding",
     "parent_id",
+    "parent_sha256",
     "char_start",
     "char_end",
     "modality",

@@ -38,7 +38,7 @@ def open_source(job: Job) -> Source:
     if source.modality is Modality.IMAGE:
         for flag, given in (
             ("--no-text", job.no_text),
-            ("--overflow reject", job.overflow is Overflow.REJECT),
+            (f"--overflow {job.overflow}", job.overflow not in {None, Overflow.TRUNCATE}),
         ):
             if given:
                 raise UsageError(f"{flag} is for texts, and {job.source} gives images.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from featurize.table.damage import damaged
@@ -17,7 +16,7 @@ def checkpoint_of(state: Snapshot) -> bytes:
             "version": state.version,
             "tip": state.tip,
             "table_id": state.table_id,
-            "parts": [asdict(part) for _, part in sorted(state.parts.items())],
+            "parts": [part.to_json() for _, part in sorted(state.parts.items())],
             "origin": state.origin,
             "counts": state.counts,
             "complete": state.complete,

@@ -11,7 +11,7 @@ import numpy as np
 
 from featurize.errors import TableError, UsageError
 from featurize.storage import sha256_bytes
-from featurize.table.layout import Layout, reject_schema
+from featurize.table.layout import PARENT, Layout, is_chunked, reject_schema
 from featurize.table.log import CommitLog
 from featurize.table.part import Part
 from featurize.table.reader import EmbeddingTable
@@ -70,8 +70,9 @@ def forget(
 
     When it returns, no file under the table holds them. With `keep_out` no later run brings them
     back, and ids may be missing from the table. Raises TableError where there is no table or it
-    has nothing of an id, TableLocked where another process writes to it, unless `wait`, which
-    tells `say` whom it waits for.
+    has nothing of an id, UsageError for a chunk to keep out without the rest of its document,
+    TableLocked where another process writes to the table, unless `wait`, which tells `say` whom it
+    waits for.
     """
     _require_text(ids)
     CommitLog(Layout.of(root).log).committed()
@@ -80,7 +81,9 @@ def forget(
         table = EmbeddingTable.open(root)
         rows = list(_search(table, table.parts, table.schema, ids))
         rejects = list(_search(table, table.reject_parts, reject_schema(), ids))
-        if not keep_out:
+        if keep_out:
+            _require_inputs(ids, table)
+        else:
             _require_held(root, set(ids).difference(*(found.ids for found in (*rows, *rejects))))
         stones = {tombstone(state.table_id, id) for id in ids} if keep_out else set()
         new = sorted(stones - state.kept_out)
@@ -113,7 +116,7 @@ def _search(
     import pyarrow.compute as pc
 
     wanted = pa.array(sorted(set(ids)), pa.string())
-    names = [name for name in ("id", "parent_id") if name in schema.names]
+    names = [name for name in ("id", PARENT) if name in schema.names]
     for part in parts:
         leaving = [np.zeros(0, bool)]
         held: set[str] = set()
@@ -144,6 +147,19 @@ def _require_text(ids: Sequence[str]) -> None:
         raise UsageError(
             "An id is not UTF-8; ids of tables are.", fix="Copy it from the table's `id` column."
         ) from None
+
+
+def _require_inputs(ids: Sequence[str], table: EmbeddingTable) -> None:
+    """Raise UsageError for the id of a chunk, of which no later run knows before it makes it."""
+    if not is_chunked(table.schema):
+        return
+    chunks = set(table.ids).intersection(ids)
+    if chunks:
+        chunk = min(chunks)
+        raise UsageError(
+            f"--keep-out takes ids of inputs, and {chunk!r} is a chunk of one.",
+            fix=f"Keep out the input, {chunk.rpartition('::')[0]!r}, or leave --keep-out out.",
+        )
 
 
 def _require_held(root: Path, missing: set[str]) -> None:

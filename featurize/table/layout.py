@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FORMAT = 2  # 1 is written where vectors are float32, which is all it knows
 METADATA_KEY = b"featurize"
 EMBEDDING = "embedding"
+PARENT = "parent_id"
+PARENT_SHA256 = "parent_sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,16 @@ class RowColumns:
         if store is not Store.FLOAT32:
             stamp |= {"format": FORMAT, "store": store}
         return pa.schema(fields, {METADATA_KEY: json.dumps(stamp, sort_keys=True).encode()})
+
+
+def is_chunked(schema: pa.Schema) -> bool:
+    """Say whether the rows of a table are chunks of its inputs."""
+    return PARENT in schema.names
+
+
+def chunk_id(parent: str, number: int) -> str:
+    """Return the id of a chunk of an input, numbered from 0."""
+    return f"{parent}::{number:04}"
 
 
 def embedding_type(dim: int, store: Store = Store.FLOAT32) -> pa.DataType:

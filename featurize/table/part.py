@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurize.errors import FileError, TableError
 from featurize.storage import create, read, sha256_bytes, sha256_file
 from featurize.table.damage import damaged
-from featurize.table.layout import EMBEDDING
+from featurize.table.layout import EMBEDDING, PARENT, is_chunked
+from featurize.types import Json
 from featurize.wording import counted
 
 if TYPE_CHECKING:
@@ -23,12 +24,25 @@ ROW_GROUP = 8192
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file as the log names it; `file` is relative to the table, `bytes` its size."""
+    """A file as the log names it; `file` is relative to the table, `bytes` its size.
+
+    `chunked_inputs` counts the inputs whose chunks its rows are, None where rows are inputs.
+    """
 
     file: str
     rows: int
     bytes: int
     sha256: str
+    chunked_inputs: int | None = None
+
+    @property
+    def inputs(self) -> int:
+        """Return of how many inputs it holds rows."""
+        return self.rows if self.chunked_inputs is None else self.chunked_inputs
+
+    def to_json(self) -> Json:
+        """Return the part as JSON values, without what is not known."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def write_part(rows: pa.Table, path: Path) -> Part:
@@ -55,7 +69,16 @@ def write_part(rows: pa.Table, path: Path) -> Part:
             f"{path}: {counted(rows.num_rows, 'row')} written, {written:,} found there.",
             fix="Check the disk, then run the command again.",
         )
-    return Part(path.name, written, path.stat().st_size, sha256_file(path))
+    return Part(path.name, written, path.stat().st_size, sha256_file(path), _inputs_of(rows))
+
+
+def _inputs_of(rows: pa.Table) -> int | None:
+    """Return of how many inputs the rows are chunks, all of an input's being there."""
+    import pyarrow.compute as pc
+
+    if not is_chunked(rows.schema):
+        return None
+    return int(pc.count_distinct(rows.column(PARENT), mode="all").as_py())
 
 
 def _encodings(schema: pa.Schema) -> tuple[list[str], list[str]]:

@@ -89,6 +89,11 @@ class EmbeddingTable:
         return len(self._snapshot.kept_out)
 
     @property
+    def inputs(self) -> int:
+        """Return of how many inputs there are rows: fewer than rows where these are chunks."""
+        return sum(part.inputs for part in self.parts)
+
+    @property
     def parts(self) -> list[Part]:
         """Return the files that hold the rows."""
         return self._snapshot.data()

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Self
 
 from featurize.table.part import Part
@@ -39,7 +39,7 @@ class Commit:
         return {
             "commit_id": self.commit_id,
             "operation": self.operation,
-            "add": [asdict(part) for part in self.add],
+            "add": [part.to_json() for part in self.add],
             "remove": list(self.remove),
             "origin": self.origin,
             "counts": self.counts,

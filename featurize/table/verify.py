@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from featurize.errors import FileError, TableError
 from featurize.table.damage import MEND, uncommitted
-from featurize.table.layout import Layout, reject_schema
+from featurize.table.layout import PARENT, Layout, is_chunked, reject_schema
 from featurize.table.leftovers import unnamed
 from featurize.table.log import CommitLog
 from featurize.table.part import Part, checked_content, read_part
@@ -73,16 +74,20 @@ def _content(root: Path, snapshot: Snapshot) -> Iterator[Problem]:
     try:
         table = EmbeddingTable.open(root)
         seen: set[str] = set()
+        parents: set[str] = set()
         for part in table.parts:
             yield from _part(table, part, seen)
+            if is_chunked(table.schema):
+                yield from _chunks(table, part, parents)
         for part in snapshot.rejects():
             yield from _reject_part(root, part)
     except TableError as error:
         yield Problem(str(root), error.message, error.fix)
         return
     rejected = sum(part.rows for part in snapshot.rejects())
-    if snapshot.counts["inputs"] != len(table) + rejected:
-        found = f"{counted(len(table), 'row')} and {counted(rejected, 'reject')}"
+    if snapshot.counts["inputs"] != table.inputs + rejected:
+        held = "input with rows" if is_chunked(table.schema) else "row"
+        found = f"{counted(table.inputs, held)} and {counted(rejected, 'reject')}"
         inputs = counted(snapshot.counts["inputs"], "input")
         yield Problem("_log", f"{inputs} expected, {found} found", MEND)
 
@@ -113,6 +118,24 @@ def _batch(
         yield Problem(part.file, "a vector is all zeros")
     elif table.card.space.normalize and np.abs(norms - 1).max(initial=0) > NORM_TOLERANCE:
         yield Problem(part.file, "a vector has not unit length, which its encoder promises")
+
+
+def _chunks(table: EmbeddingTable, part: Part, seen: set[str]) -> Iterator[Problem]:
+    """Check that the chunks of an input are named after it and stand together, in one part."""
+    held: list[str] = []
+    for batch in read_part(table.path, part, ["id", PARENT], BATCH):
+        for id, parent in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            if parent is None or not re.fullmatch(r"::\d{4,}", id.removeprefix(parent)):
+                yield Problem(part.file, f"chunk {id!r} is not named after its input {parent!r}")
+                return
+            if not held or held[-1] != parent:
+                held.append(parent)
+    if len(set(held)) < len(held) or not seen.isdisjoint(held):
+        yield Problem(part.file, "the chunks of an input do not stand together")
+    elif len(held) != part.inputs:
+        expected = counted(part.inputs, "input")
+        yield Problem(part.file, f"chunks of {expected} expected, of {len(held):,} found")
+    seen.update(held)
 
 
 def _reject_part(root: Path, part: Part) -> Iterator[Problem]:

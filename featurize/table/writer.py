@@ -123,8 +123,8 @@ class TableWriter:
                 folder = self._layout.root / Path(item.old.file).parent
                 placed[item.new.path] = self._place(_number_of(item.old), folder, item.new)
         removed = [item.old.file for item in change.replaced]
-        before = sum(item.old.rows for item in change.replaced)
-        inputs = sum(part.rows for part in placed.values()) - before
+        before = sum(item.old.inputs for item in change.replaced)
+        inputs = sum(part.inputs for part in placed.values()) - before
         counts = {**change.counts, "inputs": inputs}
         commit = Commit(
             operation,

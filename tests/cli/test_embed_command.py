@@ -335,15 +335,6 @@ def test_text_columns_say_what_was_seen(embed, tmp_path):
     assert frame["text"][1] == "fox\n"
 
 
-@pytest.mark.parametrize("choice", ["chunk"])
-def test_an_option_that_is_not_there_stops_the_run(embed, tmp_path, choice):
-    """What this version cannot do is refused, not passed over."""
-    write(tmp_path / "in" / "a.txt")
-    code, data, _, frame = embed(tmp_path / "in", "--overflow", choice)
-    assert (code, frame) == (2, None)
-    assert "truncate" in data["error"]["message"] + data["error"]["fix"]
-
-
 def test_a_folder_of_images(embed, tmp_path):
     """Every format becomes a row with its size; broken and foreign files a reject."""
     for number, suffix in enumerate(("jpg", "PNG", "webp", "gif", "bmp", "tiff")):

@@ -71,7 +71,7 @@ def test_a_table_keeps_its_prompt(command, model, source, tmp_path):
     code, refused, _ = command(*embed, "--prompt", "query")
     assert (code, refused["error"]["kind"]) == (2, "usage")
     _, _, err = command(*embed[:3], tmp_path / "other", *embed[4:])
-    assert "has prompts for query, document; none is used" in err
+    assert "has prompts for document, query; none is used" in err
 
 
 def test_a_prompt_alone_makes_no_row(command, model, tmp_path):

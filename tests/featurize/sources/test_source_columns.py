@@ -87,5 +87,5 @@ def test_columns_need_names() -> None:
 
 
 def test_reserved_names_are_those_of_the_contract() -> None:
-    """The table keeps fourteen names for itself."""
-    assert len(RESERVED_COLUMNS) == len(set(RESERVED_COLUMNS)) == 14
+    """The table keeps fifteen names for itself."""
+    assert len(RESERVED_COLUMNS) == len(set(RESERVED_COLUMNS)) == 15
