@@ -13,7 +13,8 @@ from PIL import Image
 
 from featurize.errors import BundleError, InputRejected
 from featurize.processors.decoding import MAX_PIXELS, decode
-from featurize.processors.image import ImageProcessor, Preprocessing, fit
+from featurize.processors.image import ImageProcessor, fit
+from featurize.processors.preprocessing import Preprocessing
 from featurize.types import RejectReason
 
 RULES = Preprocessing(shorter_side=256, crop=224, resample="bicubic", mean=127.0, std=128.0)
@@ -186,7 +187,8 @@ def test_pillow_writes_nothing_to_standard_error(tmp_path):
     contents = [huge_png(10_000, 10_000), huge_png(20_000, 20_000), damaged, bytes(tiff)]
     script = (
         "import sys; from featurize.processors.image import *\n"
-        "rules = Preprocessing(256, 224, 'bicubic', 127.0, 128.0)\n"
+        "rules = Preprocessing(\n"
+        "    shorter_side=256, crop=224, resample='bicubic', mean=127.0, std=128.0)\n"
         f"outcomes = ImageProcessor(rules).prepare({contents!r})\n"
         "sys.exit(len(outcomes) != 4)"
     )
@@ -294,7 +296,14 @@ def test_other_types_are_refused():
         {"shorter_side": 0},
         {"shorter_side": 5000},
         {"shorter_side": 256.0},
-        {"crop": 257},
+        {"crop": 4097},
+        {"crop": [224, 224, 3]},
+        {"crop": [224, 224.0]},
+        {"size": [256, 256]},
+        {"size": 256},
+        {"size": [256, 0], "shorter_side": None},
+        {"size": None, "shorter_side": None},
+        {"shorter_side": 4096, "max_aspect": 9},
         {"crop": True},
         {"crop": -1},
         {"resample": "sharp"},
@@ -303,6 +312,11 @@ def test_other_types_are_refused():
         {"mean": float("nan")},
         {"std": 0},
         {"std": -1.0},
+        {"std": [1.0, 1.0]},
+        {"mean": [1.0, None, 1.0]},
+        {"mean": 1e300},
+        {"scale": 0},
+        {"scale": float("inf")},
         {"max_aspect": 0},
         {"max_aspect": 65},
         {"unknown": 1},
