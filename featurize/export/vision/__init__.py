@@ -1,0 +1,1 @@
+"""Image networks of transformers and timm to candidates."""
