@@ -26,9 +26,9 @@ _MAX_LENGTH = 2**20  # of an image that is resized whole: filters take memory in
 class ImageProcessor:
     """Decodes, turns, resizes and crops images.
 
-    Features: `pixels` (3, height, width) uint8; normalised when a batch is stacked. Columns: `width`
-    and `height` in pixels after EXIF rotation. Images of over 50 megapixels are rejected before
-    they are decoded.
+    Features: `pixels` (3, height, width) uint8; normalised when a batch is stacked. Columns:
+    `width` and `height` in pixels after EXIF rotation. Images of over 50 megapixels are rejected
+    before they are decoded.
 
     Making one silences Pillow's warnings in this process: they tell of limits that are not ours and
     of damaged metadata, in the midst of the progress of thousands of images. It is done here, once,

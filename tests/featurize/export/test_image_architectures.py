@@ -11,6 +11,7 @@ from tiny_image_models import ARCHITECTURES, save_image_model
 from featurize.bundle import Bundle
 from featurize.encoder import Encoder
 from featurize.export import export
+from featurize.export.origin import locate
 from featurize.export.pictures import reference_pictures
 from featurize.export.vision.network import POOLING
 
@@ -29,12 +30,13 @@ from pathlib import Path
 import numpy as np
 from featurize.bundle import Bundle
 from featurize.encoder import Encoder
-from featurize.export.pictures import reference_pictures
+from featurize.reference import read_reference
 
 vectors = {}
 for folder in sys.argv[2:]:
+    pictures, _ = read_reference(Path(folder) / "reference.npz")
     encoder = Encoder.open(Bundle.open(Path(folder)), device="cpu")
-    vectors[Path(folder).name] = encoder.encode(reference_pictures())
+    vectors[Path(folder).name] = encoder.encode(pictures[::4])
 np.savez(sys.argv[1], **vectors)
 """
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -106,11 +108,11 @@ def test_a_vector_depends_on_its_image_alone(architecture, exported):
     _, bundle = exported(architecture)
     encoder = Encoder.open(bundle, device="cpu")
     encoder.budget = encoder.runtime.workers = 1
-    pictures = reference_pictures()[:23]
-    expected = encoder.encode(pictures)
-    order = np.random.default_rng(1).permutation(len(pictures))
+    images = drawings() + drawings()[::-1] + drawings()[::2]
+    expected = encoder.encode(images)
+    order = np.random.default_rng(1).permutation(len(images))
     for encoder.budget, encoder.runtime.workers in ((2, 1), (3, 2), (8, 3), (23, 2)):
-        found = encoder.encode([pictures[place] for place in order])
+        found = encoder.encode([images[place] for place in order])
         np.testing.assert_array_equal(found, expected[order])
 
 
@@ -123,22 +125,23 @@ def test_bundles_work_without_torch(exported, tmp_path):
     assert done.returncode == 0, done.stderr
     found = np.load(tmp_path / "vectors.npz")
     for bundle in bundles:
-        expected = Encoder.open(bundle, device="cpu").encode(reference_pictures())
+        expected = Encoder.open(bundle, device="cpu").encode(reference_pictures()[::4])
         np.testing.assert_array_equal(found[bundle.path.name], expected)
 
 
-def test_two_folders_give_one_bundle(exported, tmp_path, hashes):
-    """A copy of a model elsewhere gives the same bytes and so the same fingerprint."""
+def test_two_folders_give_one_vector_space(exported, tmp_path):
+    """A copy of a model elsewhere has the same card, and so the same fingerprint."""
     _, bundle = exported("vit")
-    export(save_image_model(tmp_path / "vit", "vit"), tmp_path / "again")
-    assert hashes(tmp_path / "again") == hashes(bundle.path)
+    assert locate(save_image_model(tmp_path / "vit", "vit")).load(None).card == bundle.card
 
 
-def test_openvino_gives_the_same_vectors(exported, close):
+@pytest.mark.parametrize("architecture", ["siglip", "swin", "convnextv2"])
+def test_openvino_gives_the_same_vectors(architecture, exported, close):
     """The other CPU runtime runs the graphs too."""
     pytest.importorskip("openvino")
-    for architecture in ARCHITECTURES:
-        _, bundle = exported(architecture)
-        expected = Encoder.open(bundle, device="cpu").encode(drawings())
-        encoder = Encoder.open(bundle, device="cpu", runtime="openvino", precision="fp32")
-        assert close(encoder.encode(drawings()), expected), architecture
+    _, bundle = exported(architecture)
+    found, expected = (
+        Encoder.open(bundle, device="cpu", runtime=runtime, precision="fp32").encode(drawings())
+        for runtime in ("openvino", "onnxruntime")
+    )
+    assert close(found, expected)

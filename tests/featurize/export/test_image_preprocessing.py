@@ -22,7 +22,10 @@ VARIANTS = [
     ("ViT", {}),
     ("ViT", {"size": SQUARE, "resample": 3, **IMAGENET}),
     ("ViT", {"size": {"height": 24, "width": 40}, "resample": 0}),
-    ("ViT", {"size": 48, "do_rescale": False, "image_mean": [127, 120, 110], "image_std": [60] * 3}),
+    (
+        "ViT",
+        {"size": 48, "do_rescale": False, "image_mean": [127, 120, 110], "image_std": [60] * 3},
+    ),
     ("ViT", {"size": SQUARE, "do_normalize": False, "resample": 1}),
     ("ViT", {"size": SQUARE, "rescale_factor": 0.00784313725490196, "image_mean": [1.0] * 3}),
     ("DeiT", {}),
