@@ -12,6 +12,7 @@ from featurize.errors import ExportError
 from featurize.storage import canonical_json, sha256_bytes, sha256_file
 from featurize.types import Json
 
+MODULES = "modules.json"
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 # Fields of config.json that training, loading or the library's own bookkeeping read, never vectors.

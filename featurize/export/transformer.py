@@ -12,7 +12,6 @@ from featurize.export.folders import config_digest
 from featurize.export.layout import Layout
 from featurize.export.quiet import quiet
 from featurize.export.text import TextBody, limit_of, propose
-from featurize.types import Json
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

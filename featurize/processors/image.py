@@ -105,7 +105,8 @@ def fit(image: Image, rules: Preprocessing) -> NDArray[np.uint8]:
     """
     image = _resized(image, rules)
     height, width = rules.shape
-    left, top = (image.width - width) // 2, (image.height - height) // 2
+    left = _margin(image.width, width, rules)
+    top = _margin(image.height, height, rules)
     image = image.crop((left, top, left + width, top + height))  # black where there is no image
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
@@ -125,6 +126,13 @@ def _resized(image: Image, rules: Preprocessing) -> Image:
     shorter = min(image.size)
     width, height = (rules.shorter_side * side // shorter for side in image.size)
     return image.resize((width, height), resample)
+
+
+def _margin(side: int, crop: int, rules: Preprocessing) -> int:
+    """Return how many pixels lie before a centre crop; below 0, how many are missing there."""
+    if rules.crop_rounding == "even":
+        return round((side - crop) / 2)
+    return (side - crop) // 2
 
 
 def _central_strip(image: Image, max_aspect: int) -> Image:

@@ -13,13 +13,14 @@ from featurize.types import Json
 Sides: TypeAlias = int | tuple[int, int]
 Levels: TypeAlias = float | tuple[float, float, float]
 
+_ROUNDINGS = ("down", "even")
 _RESAMPLES = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 _MAX_SIDE = 4096
 _MAX_ASPECT = 64
 _MAX_PIXELS = 2**27  # of a resized image
 _LEAST, _MOST = 1e-6, 1e6  # far within float32
 # What the first bundles do not state, so that theirs keep their bytes and fingerprints.
-_UNSTATED = {"shorter_side": None, "size": None, "scale": 1.0}
+_UNSTATED = {"shorter_side": None, "size": None, "scale": 1.0, "crop_rounding": "down"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class Preprocessing:
 
     An image is resized until its shorter side has `shorter_side` pixels, or whatever its shape to
     `size` (height, width); exactly one of the two is given. `crop` is a side or (height, width);
-    black surrounds an image that is smaller. `mean` and `std` are one number or one for each of
+    black surrounds an image that is smaller. A margin of half a pixel is rounded `down`, or to an
+    `even` number of pixels. `mean` and `std` are one number or one for each of
     red, green and blue. `max_aspect`, 1 to 64, bounds what is resized to `shorter_side`: an image
     longer than that is first cropped to its middle. Transparent pixels are laid on white. Sides
     are 1 to 4096 pixels. Raises ValueError for values out of range.
@@ -41,6 +43,7 @@ class Preprocessing:
     mean: Levels
     std: Levels
     scale: float = 1.0
+    crop_rounding: str = "down"
     max_aspect: int = 8
 
     def __post_init__(self) -> None:
@@ -58,9 +61,8 @@ class Preprocessing:
                     f"shorter_side {self.shorter_side} with max_aspect {self.max_aspect} gives "
                     f"images of more than {_MAX_PIXELS} pixels"
                 )
-        if self.resample not in _RESAMPLES:
-            known = ", ".join(_RESAMPLES)
-            raise ValueError(f"resample is {self.resample!r}, expected one of {known}")
+        _require_choice("resample", self.resample, _RESAMPLES)
+        _require_choice("crop_rounding", self.crop_rounding, _ROUNDINGS)
         _require_levels("mean", self.mean, -_MOST)
         _require_levels("std", self.std, _LEAST)
         _require_number("scale", self.scale, _LEAST)
@@ -90,6 +92,11 @@ class Preprocessing:
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _require_choice(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}")
 
 
 def _require_sides(name: str, value: Sides) -> None:

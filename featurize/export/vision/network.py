@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from featurize.errors import ExportError
 from featurize.export.quiet import quiet
 from featurize.types import Json
-
-if TYPE_CHECKING:
-    import torch
 
 # The vector of an image, by the `model_type` of the configuration.
 POOLING = {
@@ -62,43 +59,6 @@ def load_network(folder: Path) -> tuple[Any, set[str]]:
             f"transformers cannot load {folder}: {type(error).__name__}: {error}"
         ) from error
     return network.eval(), set(report["missing_keys"])
-
-
-def image_tower(network: Any, pooling: str) -> torch.nn.Module:
-    """Propose the module that gives the image vectors of a network, of one tower or of two."""
-    from featurize.export.vision.towers import POOLINGS, VisionTower
-
-    return VisionTower(network, POOLINGS[pooling]).eval()
-
-
-def probe(tower: Any, missing: set[str], pixels: torch.Tensor) -> int:
-    """Return the length of a tower's vectors; raise ExportError if one depends on missing weights.
-
-    Those become NaN, which reaches the vector exactly where they are used: a classifier that was
-    saved without the pooling layer, which is not used here, is whole.
-    """
-    import torch
-
-    state = tower.network.state_dict()
-    with torch.no_grad():
-        for name in missing & state.keys():
-            if state[name].is_floating_point():
-                state[name].fill_(float("nan"))
-        try:
-            vectors = tower(pixels)
-        except Exception as error:  # the network's own code raises anything
-            height, width = pixels.shape[2:]
-            raise ExportError(
-                f"The network does not take the images of {height} x {width} pixels that its image "
-                f"processor gives: {error}"
-            ) from error
-    if missing - state.keys() or not bool(torch.isfinite(vectors).all()):
-        names = ", ".join(sorted(missing)[:3]) + (" and more" if len(missing) > 3 else "")
-        raise ExportError(
-            f"The model's weights are not complete: without {names} its vectors would be random.",
-            fix="Save the whole model with save_pretrained, and give that folder.",
-        )
-    return int(vectors.shape[1])
 
 
 def layers_of(config: Any) -> int:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from featurize.errors import ExportError
+from featurize.export.folders import PREPROCESSOR
 from featurize.export.quiet import quiet
 from featurize.processors.preprocessing import Levels, Preprocessing
 
-PREPROCESSOR = "preprocessor_config.json"
 # Those whose steps are resize, crop, rescale and normalise, in this order and nothing else.
 _PLAIN = {"Bit", "CLIP", "DeiT", "MobileNetV2", "Siglip", "ViT"}
 _CONVNEXT = "ConvNext"

@@ -27,8 +27,8 @@ class Reference:
         self._pooling = pooling
         self._keeps_shape = keeps_shape
 
-    def encode(self, contents: Contents) -> NDArray[np.float32]:
-        """Return unit vectors (n, dim) float32 of image files."""
+    def encode(self, contents: Contents, role: str | None) -> NDArray[np.float32]:  # noqa: ARG002
+        """Return unit vectors (n, dim) float32 of image files, which have no prompts."""
         import torch
 
         with torch.inference_mode(), quiet():

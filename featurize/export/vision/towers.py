@@ -53,9 +53,16 @@ def image_features(network: Any, pixels: Tensor) -> Tensor:
     return features
 
 
+def features(network: Any, pixels: Tensor) -> Tensor:
+    """Take what a network without classifier gives."""
+    vectors: Tensor = network(pixels)
+    return vectors
+
+
 POOLINGS: dict[str, Pooling] = {
     "cls": first_token,
     "mean": mean_of_tokens,
     "pooler": pooler_output,
     "image_features": image_features,
+    "features": features,
 }

@@ -171,7 +171,7 @@ def test_another_pooling_of_a_tower_is_refused(clip_model, tmp_path):
     """The vector before the projection does not pass for the one after it."""
     import torch
 
-    from featurize.export.vision.network import image_tower
+    from featurize.export.vision.candidate import image_tower
 
     class Unprojected(torch.nn.Module):
         def __init__(self, network):
