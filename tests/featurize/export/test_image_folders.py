@@ -101,8 +101,7 @@ def test_a_longest_text_means_nothing(vit):
 def test_a_folder_without_image_processor_says_so(vit):
     """The file that is missing is named."""
     (vit / "preprocessor_config.json").unlink()
-    with pytest.raises(UsageError, match=r"no config\.json with a preprocessor_config\.json"):
-        locate(vit)
+    refuse(vit, r"holds no preprocessor_config\.json")
 
 
 def test_a_folder_is_known_by_its_content(vit, saved):
