@@ -24,7 +24,7 @@ _STAGED = re.compile(r"\.(?P<slug>.+)\.[0-9a-f]{32}")
 
 
 def resolve(name: str, *, say: Callable[[str], None] = ignore) -> Bundle:
-    """Return the bundle of a built-in name, a bundle folder, or a sentence-transformers model.
+    """Return the bundle of a built-in name, a bundle folder, or a model's folder or id.
 
     What is no bundle is exported into the cache once; from then on it is opened there, without
     torch or a network. A folder whose files have changed since counts as another model. Raises

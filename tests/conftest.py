@@ -100,7 +100,7 @@ def tiny_text(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_image(tmp_path_factory):
     """Make an image bundle: the mean colour of 4 x 4 fields of a 32 x 32 crop."""
-    from featurize.processors.image import Preprocessing
+    from featurize.processors.preprocessing import Preprocessing
 
     folder = tmp_path_factory.mktemp("bundles") / "tiny-image"
     folder.mkdir()

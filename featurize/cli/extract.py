@@ -58,7 +58,10 @@ def embed(
 def export(
     _console: Console,
     model: Annotated[
-        str, typer.Argument(help="minilm, efficientnet-lite0, or a sentence-transformers model.")
+        str,
+        typer.Argument(
+            help="minilm, efficientnet-lite0, or a sentence-transformers or image model."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The folder of the bundle.")],
     max_length: Annotated[

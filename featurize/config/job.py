@@ -69,8 +69,8 @@ class Job:
     )
     encoder: str | None = option(
         None,
-        "Encode with minilm, efficientnet-lite0, a bundle, or a sentence-transformers folder or "
-        "id, instead of the table's own encoder or the default.",
+        "Encode with minilm, efficientnet-lite0, a bundle, or the folder or id of a "
+        "sentence-transformers or image model, instead of the table's own encoder or the default.",
         metavar="NAME",
     )
     modality: Modality | str | None = option(

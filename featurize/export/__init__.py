@@ -42,11 +42,11 @@ def export(
 ) -> Bundle:
     """Export a model, check it against the original, and write its bundle.
 
-    `model` is `minilm`, `efficientnet-lite0`, or a sentence-transformers folder or Hub id;
-    `max_length` lowers the number of tokens a text may have. The bundle appears whole or not at
-    all; with `overwrite` it replaces an older one. Raises UsageError where `model` or `out` cannot
-    be meant, MissingExtra without the `export` extra, ExportError for models that are not
-    supported or come out unfaithful.
+    `model` is `minilm`, `efficientnet-lite0`, or the folder or Hub id of a sentence-transformers
+    model or of an image model of transformers; `max_length` lowers the number of tokens a text may
+    have. The bundle appears whole or not at all; with `overwrite` it replaces an older one. Raises
+    UsageError where `model` or `out` cannot be meant, MissingExtra without the `export` extra,
+    ExportError for models that are not supported or come out unfaithful.
     """
     out = Path(out)
     _require_room(out, overwrite)

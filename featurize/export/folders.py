@@ -12,10 +12,34 @@ from featurize.errors import ExportError
 from featurize.storage import canonical_json, sha256_bytes, sha256_file
 from featurize.types import Json
 
+MODULES = "modules.json"
+CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
+# Fields of config.json that training, loading or the library's own bookkeeping read, never vectors.
+_INERT = {
+    "_name_or_path",
+    "_attn_implementation",
+    "architectures",
+    "attention_probs_dropout_prob",
+    "attention_dropout",
+    "classifier_dropout",
+    "dropout",
+    "dtype",
+    "finetuning_task",
+    "gradient_checkpointing",
+    "hidden_dropout_prob",
+    "id2label",
+    "initializer_range",
+    "label2id",
+    "torch_dtype",
+    "transformers_version",
+    "use_cache",
+}
+
 
 def read_config(folder: Path) -> Json:
-    """Read the transformer's configuration; refuse one that brings code or an adapter."""
-    for name in ("config.json", "tokenizer_config.json"):
+    """Read the model's configuration; refuse one that brings code or an adapter."""
+    for name in (CONFIG, "tokenizer_config.json", PREPROCESSOR):
         if "auto_map" in json_object_if_any(folder / name):
             raise ExportError(
                 f"{folder / name} asks for code from the model's repository (`auto_map`), which is "
@@ -27,7 +51,13 @@ def read_config(folder: Path) -> Json:
             f"{folder} holds an adapter and not a whole model.",
             fix="Merge the adapter into its base model and save that.",
         )
-    return json_object(folder / "config.json")
+    return json_object(folder / CONFIG)
+
+
+def config_digest(config: Json) -> str:
+    """Return a short digest of the configuration's fields that can change a vector."""
+    active = {key: value for key, value in config.items() if key not in _INERT}
+    return sha256_bytes(canonical_json(active))[:12]
 
 
 def digest(folder: Path, modules: Iterable[Path]) -> str:
@@ -50,7 +80,7 @@ def weight_files(module: Path) -> list[Path]:
             raise ExportError(
                 f"{module} holds no {file.name}; weights are read from safetensors files only, "
                 "because other formats can run code.",
-                fix="Load the model with sentence-transformers and save it again.",
+                fix="Load the model with the library that saved it and save it again.",
             )
     return files
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,13 @@ import numpy as np
 from featurize.bundle import PREPROCESS, EncoderCard, VectorSpace
 from featurize.export.candidate import Candidate, Contents
 from featurize.export.pictures import reference_pictures
-from featurize.processors.image import Preprocessing
+from featurize.export.viewing import middle, view
+from featurize.processors.preprocessing import Preprocessing
 from featurize.storage import canonical_json, sha256_bytes
 from featurize.types import Modality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
 LIBRARIES = ("PIL",)
 PREPROCESSING = Preprocessing(shorter_side=256, crop=224, resample="bicubic", mean=127.0, std=128.0)
@@ -50,11 +49,10 @@ def image_candidate(network: Any, name: str, weights: str, dim: int) -> Candidat
         max_length=0,
         dim=dim,
     )
-    side = PREPROCESSING.crop
     return Candidate(
         card=EncoderCard(name, Modality.IMAGE, space),
         tower=ImageTower(network),
-        example={"pixels": torch.zeros((2, 3, side, side))},
+        example={"pixels": torch.zeros((2, 3, *PREPROCESSING.shape))},
         axes=("batch",),
         preparation=(PREPROCESS, preparation),
         contents=reference_pictures(),
@@ -90,35 +88,15 @@ class Reference:
 
     def _pixels(self, content: str | bytes) -> NDArray[np.float32]:
         """Return (3, 224, 224) float32."""
-        from PIL import Image, ImageOps
+        from PIL import Image
 
-        assert isinstance(content, bytes)
-        with Image.open(io.BytesIO(content)) as file:
-            image = _rgb(ImageOps.exif_transpose(file))
+        image = middle(view(content))
         width, height = image.size
-        if width > 8 * height:
-            image = image.crop((cut := (width - 8 * height) // 2, 0, width - cut, height))
-        if height > 8 * width:
-            image = image.crop((0, cut := (height - 8 * width) // 2, width, height - cut))
-        width, height = image.size
-        factor = 256 / min(width, height)
-        size = (max(256, int(factor * width)), max(256, int(factor * height)))
+        if width < height:
+            size = (256, int(256 * height / width))
+        else:
+            size = (int(256 * width / height), 256)
         grid = np.array(image.resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
         top, left = (grid.shape[0] - 224) // 2, (grid.shape[1] - 224) // 2
         square = grid[top : top + 224, left : left + 224]
         return np.moveaxis((square - 127.0) / 128.0, 2, 0).astype(np.float32)
-
-
-def _rgb(image: Image) -> Image:
-    """Convert to RGB as a viewer on a white page shows it; 16-bit grey keeps its high byte."""
-    from PIL import Image as Pillow
-
-    if image.mode.startswith("I"):
-        return Pillow.fromarray((np.array(image) // 256).astype(np.uint8)).convert("RGB")
-    if image.mode in {"L", "RGB", "CMYK", "1"} or (
-        image.mode == "P" and "transparency" not in image.info
-    ):
-        return image.convert("RGB")
-    page = Pillow.new("RGBA", image.size, "white")
-    page.alpha_composite(image.convert("RGBA"))
-    return page.convert("RGB")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from featurize.errors import ExportError
 from featurize.export.folders import (
+    MODULES,
     digest,
     json_object,
     json_object_if_any,
@@ -19,7 +20,6 @@ from featurize.export.folders import (
 )
 from featurize.types import Json
 
-MODULES = "modules.json"
 POOLINGS = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 _SUPPORTED = (
     "Transformer and Pooling, or StaticEmbedding, then any number of Dense, LayerNorm, Dropout and "

@@ -1,4 +1,4 @@
-"""Where a model comes from: a package, a sentence-transformers folder or the Hugging Face Hub."""
+"""Where a model comes from: a package, a folder or the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from featurize.bundle import CARD
 from featurize.errors import ExportError, MissingExtra, UsageError
 from featurize.export.builtin import PACKAGES, TEXT_PACKAGES, load_built_in
 from featurize.export.candidate import Candidate
-from featurize.export.layout import MODULES, Body, Layout
+from featurize.export.folders import CONFIG, MODULES
+from featurize.export.layout import Body, Layout
 from featurize.export.static import load_static
 from featurize.export.transformer import load_transformer
+from featurize.export.vision import holds_image_model, load_image_model
 from featurize.storage import canonical_json, sha256_bytes, sha256_file
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _READ = ("*.json", "*.safetensors", "*.txt", "*.model", "*.md")
 _PACKAGES = ("torch", "onnx", "onnxscript")
-_CONFIG = "config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Origin:
         if self.name in PACKAGES and self.folder is None:
             return load_built_in(self.name, max_length)
         folder = self.folder or _download(self.name)
+        if holds_image_model(folder):
+            return load_image_model(folder, self.name, max_length)
         layout = Layout.read(folder)
         load = load_static if layout.body is Body.STATIC else load_transformer
         return load(layout, self.name, max_length)
@@ -64,7 +67,7 @@ def locate(model: str | Path) -> Origin:
     path = Path(model).expanduser()
     if str(model) in PACKAGES:
         return Origin(str(model))
-    if (path / MODULES).is_file() or (path / _CONFIG).is_file():
+    if (path / MODULES).is_file() or (path / CONFIG).is_file():
         return Origin(path.resolve().name, path)
     if path.suffix == ".onnx":
         raise UsageError(f"{model}: ONNX files of your own are not supported yet.", fix=_EXPECTED)
@@ -73,7 +76,7 @@ def locate(model: str | Path) -> Origin:
     if path.exists():
         raise UsageError(
             f"{path} is neither an encoder bundle (it holds no {CARD}) nor a model's folder (it "
-            f"holds neither {MODULES} nor {_CONFIG}).",
+            f"holds neither {MODULES} nor {CONFIG}).",
             fix=_EXPECTED,
         )
     if _HUB_ID.fullmatch(str(model)):
@@ -83,7 +86,8 @@ def locate(model: str | Path) -> Origin:
 
 _EXPECTED = (
     f"Expected one of {', '.join(PACKAGES)}, the folder of an encoder bundle, or a "
-    "sentence-transformers model: its folder, or its id on the Hugging Face Hub (owner/name)."
+    "sentence-transformers, transformers or timm model: its folder, or its id on the Hugging Face "
+    "Hub (owner/name)."
 )
 
 

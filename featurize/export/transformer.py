@@ -8,37 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from featurize.errors import ExportError
 from featurize.export.candidate import Candidate
+from featurize.export.folders import config_digest
 from featurize.export.layout import Layout
 from featurize.export.quiet import quiet
 from featurize.export.text import TextBody, limit_of, propose
-from featurize.storage import canonical_json, sha256_bytes
-from featurize.types import Json
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from transformers import PreTrainedModel
 
 _UNLIMITED = 1_000_000
-# Fields of config.json that training, loading or the library's own bookkeeping read, never vectors.
-_INERT = {
-    "_name_or_path",
-    "_attn_implementation",
-    "architectures",
-    "attention_probs_dropout_prob",
-    "attention_dropout",
-    "classifier_dropout",
-    "dropout",
-    "dtype",
-    "finetuning_task",
-    "gradient_checkpointing",
-    "hidden_dropout_prob",
-    "id2label",
-    "initializer_range",
-    "label2id",
-    "torch_dtype",
-    "transformers_version",
-    "use_cache",
-}
 
 
 def load_transformer(layout: Layout, name: str, max_length: int | None) -> Candidate:
@@ -56,7 +35,7 @@ def load_transformer(layout: Layout, name: str, max_length: int | None) -> Candi
     transformer = model[0].auto_model
     head = [Named.of(module) for module in list(model)[2:]]
     body = TextBody(
-        architecture=f"{type(transformer).__name__}/{_config_digest(layout.config)}",
+        architecture=f"{type(transformer).__name__}/{config_digest(layout.config)}",
         tokenizer=model.tokenizer.backend_tokenizer,
         token_ids=lambda text: _token_ids(model, text),
         max_length=model.max_seq_length,
@@ -146,9 +125,3 @@ def _positions(transformer: Any) -> int:
         if isinstance(padding, int) and hasattr(module, "position_embeddings"):
             return int(stated) - padding - 1
     return int(stated)
-
-
-def _config_digest(config: Json) -> str:
-    """Return a short digest of the configuration's fields that can change a vector."""
-    active = {key: value for key, value in config.items() if key not in _INERT}
-    return sha256_bytes(canonical_json(active))[:12]

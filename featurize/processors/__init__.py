@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from featurize.bundle import PREPROCESS, TOKENIZER, Bundle
 from featurize.config import Overflow, Reading
-from featurize.processors.image import ImageProcessor, Preprocessing
+from featurize.processors.image import ImageProcessor
 from featurize.processors.long_text import LongTextProcessor
+from featurize.processors.preprocessing import Preprocessing
 from featurize.processors.text import TextProcessor, load_tokenizer
 from featurize.types import Modality, Piece, Sample
 

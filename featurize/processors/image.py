@@ -3,83 +3,32 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
-import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featurize.errors import BundleError, InputRejected
+from featurize.errors import InputRejected
 from featurize.processors.decoding import decode, plain
-from featurize.types import Json, Piece, RejectReason, Sample
+from featurize.processors.preprocessing import Preprocessing
+from featurize.types import Piece, RejectReason, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-_RESAMPLES = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
-_MAX_SIDE = 4096
-_MAX_ASPECT = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """How pixels reach the encoder: resize, centre crop, `(value - mean) / std`, RGB, NCHW.
-
-    `shorter_side` and `crop` are pixels, 1 <= crop <= shorter_side <= 4096; `max_aspect`, 1 to 64,
-    bounds the resized strip: an image longer than that is first cropped to its middle. Transparent
-    pixels are laid on white. Raises ValueError for values out of range.
-    """
-
-    shorter_side: int
-    crop: int
-    resample: str
-    mean: float
-    std: float
-    max_aspect: int = 8
-
-    def __post_init__(self) -> None:
-        """Refuse what would cost unbounded memory, or give no number."""
-        for name, value, most in (
-            ("shorter_side", self.shorter_side, _MAX_SIDE),
-            ("crop", self.crop, self.shorter_side),
-            ("max_aspect", self.max_aspect, _MAX_ASPECT),
-        ):
-            if type(value) is not int or not 1 <= value <= most:
-                raise ValueError(f"{name} is {value!r}, expected an integer from 1 to {most}")
-        if self.resample not in _RESAMPLES:
-            known = ", ".join(_RESAMPLES)
-            raise ValueError(f"resample is {self.resample!r}, expected one of {known}")
-        for name, number in (("mean", self.mean), ("std", self.std)):
-            if type(number) not in {int, float} or not math.isfinite(number):
-                raise ValueError(f"{name} is {number!r}, expected a finite number")
-        if self.std <= 0:
-            raise ValueError(f"std is {self.std!r}, expected more than 0")
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a bundle's `preprocess.json`; raise BundleError where it says nothing usable."""
-        try:
-            return cls(**json.loads(path.read_bytes()))
-        except (TypeError, ValueError) as error:
-            raise BundleError(f"{path} is no image preprocessing: {error}.") from error
-
-    def to_json(self) -> Json:
-        """Return the fields as JSON values."""
-        return asdict(self)
+_MAX_LENGTH = 2**20  # of an image that is resized whole: filters take memory in proportion
 
 
 class ImageProcessor:
     """Decodes, turns, resizes and crops images.
 
-    Features: `pixels` (3, crop, crop) uint8; normalised when a batch is stacked. Columns: `width`
-    and `height` in pixels after EXIF rotation. Images of over 50 megapixels are rejected before
-    they are decoded.
+    Features: `pixels` (3, height, width) uint8; normalised when a batch is stacked. Columns:
+    `width` and `height` in pixels after EXIF rotation. Images of over 50 megapixels are rejected
+    before they are decoded.
 
     Making one silences Pillow's warnings in this process: they tell of limits that are not ours and
     of damaged metadata, in the midst of the progress of thousands of images. It is done here, once,
@@ -94,6 +43,10 @@ class ImageProcessor:
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self._rules = preprocessing
+        self._mean, self._std = (
+            np.asarray(levels, np.float32).reshape(-1, 1, 1)
+            for levels in (preprocessing.mean, preprocessing.std)
+        )
         warnings.filterwarnings("ignore", module=r"PIL\.")
         _silence(logging.getLogger("PIL"))
 
@@ -127,10 +80,14 @@ class ImageProcessor:
         return [Piece.whole(sample)]
 
     def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
-        """Stack and normalise pixels: `pixels` (n, 3, crop, crop) float32."""
-        pixels = np.stack([sample.features["pixels"] for sample in samples]).astype(np.float32)
-        pixels -= np.float32(self._rules.mean)
-        pixels /= np.float32(self._rules.std)
+        """Stack and normalise pixels: `pixels` (n, 3, height, width) float32."""
+        stacked = np.stack([sample.features["pixels"] for sample in samples])
+        if self._rules.scale != 1:
+            # In double precision, as the libraries that the numbers come from do.
+            stacked = stacked.astype(np.float64) * self._rules.scale
+        pixels = stacked.astype(np.float32)
+        pixels -= self._mean
+        pixels /= self._std
         return {"pixels": pixels}
 
     def _prepare_one(self, content: str | bytes) -> Sample | InputRejected:
@@ -148,17 +105,40 @@ class ImageProcessor:
 
 
 def fit(image: Image, rules: Preprocessing) -> NDArray[np.uint8]:
-    """Resize the shorter side, crop the centre; return (3, crop, crop) uint8."""
+    """Resize an image and crop its centre; return (3, height, width) uint8.
+
+    Raises InputRejected, `too_large`, for one that is too long to be squeezed into a fixed size.
+    """
+    image = _resized(image, rules)
+    height, width = rules.shape
+    left = _margin(image.width, width, rules)
+    top = _margin(image.height, height, rules)
+    image = image.crop((left, top, left + width, top + height))  # black where there is no image
+    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def _resized(image: Image, rules: Preprocessing) -> Image:
     from PIL import Image as Pillow
 
+    resample = Pillow.Resampling[rules.resample.upper()]
+    if rules.size is not None:
+        if max(image.size) > _MAX_LENGTH:
+            detail = f"{max(image.size)} pixels long; at most {_MAX_LENGTH} are squeezed"
+            raise InputRejected(RejectReason.TOO_LARGE, detail)
+        height, width = rules.size
+        return image.resize((width, height), resample)
+    assert rules.shorter_side is not None
     image = _central_strip(image, rules.max_aspect)
-    scale = rules.shorter_side / min(image.size)
-    width = max(rules.shorter_side, int(image.width * scale))
-    height = max(rules.shorter_side, int(image.height * scale))
-    image = image.resize((width, height), Pillow.Resampling[rules.resample.upper()])
-    left, top = (width - rules.crop) // 2, (height - rules.crop) // 2
-    image = image.crop((left, top, left + rules.crop, top + rules.crop))
-    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+    shorter = min(image.size)
+    width, height = (rules.shorter_side * side // shorter for side in image.size)
+    return image.resize((width, height), resample)
+
+
+def _margin(side: int, crop: int, rules: Preprocessing) -> int:
+    """Return how many pixels lie before a centre crop; below 0, how many are missing there."""
+    if rules.crop_rounding == "even":
+        return round((side - crop) / 2)
+    return (side - crop) // 2
 
 
 def _central_strip(image: Image, max_aspect: int) -> Image:

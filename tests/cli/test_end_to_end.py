@@ -6,6 +6,7 @@ import sys
 
 import pandas as pd
 import pytest
+from tiny_image_models import save_image_model
 
 WORDS = {"animal": "fox dog", "service": "refund parcel"}
 BLOCKER = """
@@ -148,6 +149,27 @@ def test_the_image_way_changes_no_file_of_the_bundle(command, tiny_image, tmp_pa
         code, data, err = command(*step, "--json")
         assert code == 0, f"{step}\n{data}\n{err}"
     assert hashes(tiny_image) == before
+
+
+def test_an_image_model_of_transformers_is_an_encoder(command, tmp_path):
+    """A folder as it comes from the Hub embeds images, and its bundle stays in the cache."""
+    from PIL import Image
+
+    (tmp_path / "in").mkdir()
+    for number, colour in enumerate(("red", "green", "navy")):
+        Image.new("RGB", (40, 30 + number), colour).save(tmp_path / "in" / f"{colour}.png")
+    (tmp_path / "in" / "broken.png").write_bytes(b"no image")
+    model = save_image_model(tmp_path / "tiny-resnet", "resnet")
+    arguments = ("embed", tmp_path / "in", "--encoder", model, "--json")
+    code, data, err = command(*arguments, "--out", tmp_path / "t")
+    assert (code, data["rows"], data["rejected"]) == (3, 3, 1), err
+    assert "Exporting tiny-resnet to ONNX once" in err
+    code, again, err = command(*arguments, "--out", tmp_path / "u")
+    assert (code, again["fingerprint"]) == (3, data["fingerprint"])
+    assert "Exporting" not in err
+    table = pd.read_parquet(tmp_path / "t")
+    assert list(table["width"]) == [40, 40, 40]
+    assert {len(vector) for vector in table["embedding"]} == {32}
 
 
 @pytest.mark.export

@@ -8,7 +8,7 @@ from featurize.encoder import Encoder
 from featurize.errors import ExportError, UsageError
 from featurize.export.builtin import PACKAGES, require_weights
 from featurize.export.origin import locate
-from featurize.processors.image import Preprocessing
+from featurize.processors.preprocessing import Preprocessing
 from featurize.reference import read_reference
 
 SHORT = [

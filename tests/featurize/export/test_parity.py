@@ -1,9 +1,11 @@
 """The gate refuses every export that is not the model it was made from."""
 
 import copy
+import json
 from dataclasses import replace
 
 import pytest
+from tiny_image_models import save_image_model
 
 from featurize.errors import ExportError
 from featurize.export import graph, write_bundle
@@ -16,6 +18,12 @@ from featurize.storage import canonical_json, sha256_bytes
 def image_model(tiny_network):
     """Propose a tiny image encoder."""
     return image_candidate(tiny_network, "tiny-image", "0" * 64, 16)
+
+
+@pytest.fixture(scope="module")
+def clip_model(tmp_path_factory):
+    """Propose the image tower of a tiny CLIP, whose images are cropped."""
+    return locate(save_image_model(tmp_path_factory.mktemp("models") / "clip", "clip")).load(None)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -134,3 +142,44 @@ def test_wrong_preprocessing_is_refused(change, image_model, tmp_path):
     changed = canonical_json(replace(PREPROCESSING, **change).to_json())
     name, _ = image_model.preparation
     refuse(prepared(image_model, name, changed), tmp_path)
+
+
+def test_a_faithful_image_tower_passes(clip_model, tmp_path):
+    """Without a fault, the tower of the planted faults below is accepted."""
+    assert write_bundle(clip_model, tmp_path / "bundle").max_abs_diff <= 1e-5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda rules: {"mean": rules["std"], "std": rules["mean"]}, id="swapped"),
+        pytest.param(lambda rules: {"mean": rules["mean"][::-1]}, id="blue for red"),
+        pytest.param(lambda _: {"scale": 1 / 256}, id="scale"),
+        pytest.param(lambda _: {"resample": "bilinear"}, id="filter"),
+        pytest.param(lambda _: {"shorter_side": 39}, id="side"),
+        pytest.param(lambda _: {"shorter_side": None, "size": [40, 40]}, id="squash for crop"),
+    ],
+)
+def test_wrong_preprocessing_of_a_tower_is_refused(change, clip_model, tmp_path):
+    """Levels, filter, size and crop are each caught by the reference images."""
+    name, definition = clip_model.preparation
+    rules = json.loads(definition)
+    refuse(prepared(clip_model, name, canonical_json({**rules, **change(rules)})), tmp_path)
+
+
+def test_another_pooling_of_a_tower_is_refused(clip_model, tmp_path):
+    """The vector before the projection does not pass for the one after it."""
+    import torch
+
+    from featurize.export.vision.candidate import image_tower
+
+    class Unprojected(torch.nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.tower = image_tower(network.vision_model, "pooler")
+
+        def forward(self, pixels):
+            return self.tower(pixels)[:, :16]
+
+    changed = Unprojected(clip_model.tower.network)
+    refuse(replace(clip_model, tower=changed), tmp_path)

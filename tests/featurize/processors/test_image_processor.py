@@ -13,7 +13,8 @@ from PIL import Image
 
 from featurize.errors import BundleError, InputRejected
 from featurize.processors.decoding import MAX_PIXELS, decode
-from featurize.processors.image import ImageProcessor, Preprocessing, fit
+from featurize.processors.image import ImageProcessor, fit
+from featurize.processors.preprocessing import Preprocessing
 from featurize.types import RejectReason
 
 RULES = Preprocessing(shorter_side=256, crop=224, resample="bicubic", mean=127.0, std=128.0)
@@ -186,7 +187,8 @@ def test_pillow_writes_nothing_to_standard_error(tmp_path):
     contents = [huge_png(10_000, 10_000), huge_png(20_000, 20_000), damaged, bytes(tiff)]
     script = (
         "import sys; from featurize.processors.image import *\n"
-        "rules = Preprocessing(256, 224, 'bicubic', 127.0, 128.0)\n"
+        "rules = Preprocessing(\n"
+        "    shorter_side=256, crop=224, resample='bicubic', mean=127.0, std=128.0)\n"
         f"outcomes = ImageProcessor(rules).prepare({contents!r})\n"
         "sys.exit(len(outcomes) != 4)"
     )
@@ -294,15 +296,28 @@ def test_other_types_are_refused():
         {"shorter_side": 0},
         {"shorter_side": 5000},
         {"shorter_side": 256.0},
-        {"crop": 257},
+        {"crop": 4097},
+        {"crop": [224, 224, 3]},
+        {"crop": [224, 224.0]},
+        {"size": [256, 256]},
+        {"size": 256},
+        {"size": [256, 0], "shorter_side": None},
+        {"size": None, "shorter_side": None},
+        {"shorter_side": 4096, "max_aspect": 9},
         {"crop": True},
         {"crop": -1},
         {"resample": "sharp"},
+        {"crop_rounding": "up"},
         {"resample": ["bicubic"]},
         {"mean": "127"},
         {"mean": float("nan")},
         {"std": 0},
         {"std": -1.0},
+        {"std": [1.0, 1.0]},
+        {"mean": [1.0, None, 1.0]},
+        {"mean": 1e300},
+        {"scale": 0},
+        {"scale": float("inf")},
         {"max_aspect": 0},
         {"max_aspect": 65},
         {"unknown": 1},
@@ -316,3 +331,42 @@ def test_unusable_preprocessing_is_refused(change, tmp_path):
     path.write_text(json.dumps(RULES.to_json() | change))
     with pytest.raises(BundleError, match=next(iter(change))):
         Preprocessing.load(path)
+
+
+def test_black_surrounds_an_image_that_is_smaller_than_the_crop():
+    """The odd pixel of the margin lies before the image, and is black before levels are scaled."""
+    rules = Preprocessing(shorter_side=3, crop=(6, 8), resample="box", mean=0.0, std=1.0)
+    pixels = fit(Image.new("RGB", (5, 3), "white"), rules)
+    expected = np.zeros((3, 6, 8), np.uint8)
+    expected[:, 2:5, 2:7] = 255
+    np.testing.assert_array_equal(pixels, expected)
+
+
+def test_a_fixed_size_squeezes_the_whole_image():
+    """Nothing is cut off, however long the image is, up to a length that memory allows."""
+    rules = Preprocessing(size=(4, 4), crop=4, resample="box", mean=0.0, std=1.0)
+    image = Image.new("RGB", (400, 1))
+    image.putpixel((0, 0), (255, 255, 255))
+    assert fit(image, rules)[0, :, 0].tolist() == [3, 3, 3, 3]
+    with pytest.raises(InputRejected, match="at most 1048576") as caught:
+        fit(Image.new("RGB", (2**20 + 1, 1)), rules)
+    assert caught.value.reason is RejectReason.TOO_LARGE
+
+
+@pytest.mark.parametrize(("rounding", "first"), [("down", 1), ("even", 2)])
+def test_half_a_pixel_of_margin_is_rounded_as_stated(rounding, first):
+    """Libraries differ in which of two middle crops they take."""
+    rules = Preprocessing(
+        size=(1, 5), crop=(1, 2), resample="box", mean=0.0, std=1.0, crop_rounding=rounding
+    )
+    levels = Image.fromarray(np.arange(15, dtype=np.uint8).reshape(1, 5, 3))
+    assert fit(levels, rules)[0, 0].tolist() == [3 * first, 3 * first + 3]
+
+
+@pytest.mark.parametrize(("width", "height"), [(147, 98), (98, 147), (1961, 980)])
+def test_the_longer_side_is_the_exact_proportion_rounded_down(width, height):
+    """256 / 98 * 147 is 384, and never 383.99999 cut to 383."""
+    rules = Preprocessing(shorter_side=256, crop=4096, resample="box", mean=0.0, std=1.0)
+    pixels = fit(Image.new("RGB", (width, height), "white"), rules)
+    longer = 256 * max(width, height) // min(width, height)
+    assert sorted(np.count_nonzero(pixels[0], axis).max() for axis in (0, 1)) == [256, longer]

@@ -1,0 +1,40 @@
+"""Image folders of transformers: read, loaded, proposed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from featurize.export.candidate import Candidate
+from featurize.export.folders import PREPROCESSOR, json_object, read_config, weight_files
+from featurize.export.vision.candidate import ImageNetwork, propose
+from featurize.export.vision.network import layers_of, load_network, pooling_of
+from featurize.export.vision.preparation import load_processor, read_preprocessing
+from featurize.export.vision.reference import Reference
+
+
+def load_transformers_model(folder: Path, name: str) -> Candidate:
+    """Load a folder with transformers; nothing of it is run but known networks.
+
+    Raises ExportError where the folder asks for code, weights are missing, or the network or the
+    preparation of its images is not supported.
+    """
+    config = read_config(folder)
+    pooling = pooling_of(config, name)
+    json_object(folder / PREPROCESSOR)
+    weight_files(folder)
+    processor = load_processor(folder)
+    rules = read_preprocessing(processor)
+    network, missing = load_network(folder)
+    keeps_shape = rules.shorter_side is not None
+    loaded = ImageNetwork(
+        folder=folder,
+        config=config,
+        network=network,
+        missing=missing,
+        rules=rules,
+        pooling=pooling,
+        encode=Reference(network, processor, pooling, keeps_shape).encode,
+        libraries=("transformers", "PIL"),
+        layers=layers_of(network.config),
+    )
+    return propose(loaded, name)
