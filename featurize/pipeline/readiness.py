@@ -37,9 +37,9 @@ def _remarks(encoder: Encoder) -> Iterator[str]:
     if prompt is not None and prompt.text:
         yield f"Before every text stands {prompt.text!r}."
     elif prompt is None and card.prompts:
+        roles = ", ".join(sorted(card.prompts))
         yield (
-            f"{card.name} has prompts for {', '.join(sorted(card.prompts))}; none is used. For search, "
-            "give --prompt document."
+            f"{card.name} has prompts for {roles}; none is used. For search, give --prompt document."
         )
     if encoder.dim < whole:
         kept = KnownInputs(encoder).neighbours_kept()
