@@ -39,7 +39,8 @@ def _remarks(encoder: Encoder) -> Iterator[str]:
     elif prompt is None and card.prompts:
         roles = ", ".join(sorted(card.prompts))
         yield (
-            f"{card.name} has prompts for {roles}; none is used. For search, give --prompt document."
+            f"{card.name} has prompts for {roles}; none is used. For search, give --prompt "
+            "document."
         )
     if encoder.dim < whole:
         kept = KnownInputs(encoder).neighbours_kept()
