@@ -15,7 +15,6 @@ from featurize.bundle import CARD, GRAPH, REFERENCE, Bundle, write_card
 from featurize.encoder import Encoder
 from featurize.errors import UsageError
 from featurize.export.candidate import Candidate
-from featurize.export.graph import trace
 from featurize.export.origin import locate
 from featurize.export.parity import Parity, check_parity
 from featurize.reference import write_reference
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXPORTER = 1
-_LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
+_LIBRARIES = ("onnx", "onnxruntime", "numpy")
 
 
 def ignore(line: str) -> None:
@@ -51,6 +50,8 @@ def export(
     out = Path(out)
     _require_room(out, overwrite)
     candidate = locate(model).load(max_length)
+    for sentence in candidate.assumed:
+        say(sentence)
     parity = write_bundle(candidate, out)
     say(
         f"Checked against the original on {parity.inputs} inputs: vectors differ by at most "
@@ -64,7 +65,7 @@ def write_bundle(candidate: Candidate, out: Path) -> Parity:
 
     Raises ExportError, and leaves `out` as it is, where they are not.
     """
-    data = trace(candidate.tower, candidate.example, candidate.axes)
+    data = candidate.graph()
     candidate, expected = _with_vectors(candidate)
     name, preparation = candidate.preparation
     with storage.new_folder(out, overwrite=True) as staged:
@@ -88,7 +89,9 @@ def _with_vectors(candidate: Candidate) -> tuple[Candidate, NDArray[np.float32]]
 
 
 def _reference_vectors(candidate: Candidate) -> NDArray[np.float32]:
-    """Encode with the original on one thread, because its last bits depend on their number."""
+    """Encode with the original; with torch on one thread, whose number last bits depend on."""
+    if "torch" not in candidate.libraries:
+        return candidate.encode(candidate.contents, "")
     import torch
 
     threads = torch.get_num_threads()
@@ -109,12 +112,14 @@ def _check(staged: Path, candidate: Candidate, expected: NDArray[np.float32]) ->
 def _provenance(candidate: Candidate, parity: Parity) -> Json:
     """Return how the bundle was made, without times and places."""
     libraries = (*_LIBRARIES, *candidate.libraries)
+    assumed = {"assumed": list(candidate.assumed)} if candidate.assumed else {}
     return {
         "exporter": EXPORTER,
         "source": candidate.source,
         "license": candidate.license,
         "parity": asdict(parity),
         "libraries": {name: str(import_module(name).__version__) for name in libraries},
+        **assumed,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from featurize.bundle import PREPROCESS, EncoderCard, VectorSpace
 from featurize.export.candidate import Candidate, Contents
+from featurize.export.graph import trace
 from featurize.export.pictures import reference_pictures
 from featurize.processors.image import Preprocessing
 from featurize.storage import canonical_json, sha256_bytes
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-LIBRARIES = ("PIL",)
+LIBRARIES = ("torch", "onnxscript", "PIL")
 PREPROCESSING = Preprocessing(shorter_side=256, crop=224, resample="bicubic", mean=127.0, std=128.0)
 DIM = 1280
 
@@ -50,12 +52,10 @@ def image_candidate(network: Any, name: str, weights: str, dim: int) -> Candidat
         max_length=0,
         dim=dim,
     )
-    side = PREPROCESSING.crop
+    pixels = {"pixels": torch.zeros((2, 3, PREPROCESSING.crop, PREPROCESSING.crop))}
     return Candidate(
         card=EncoderCard(name, Modality.IMAGE, space),
-        tower=ImageTower(network),
-        example={"pixels": torch.zeros((2, 3, side, side))},
-        axes=("batch",),
+        graph=partial(trace, ImageTower(network), pixels, ("batch",)),
         preparation=(PREPROCESS, preparation),
         contents=reference_pictures(),
         encode=Reference(network.eval()).encode,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from featurize.bundle import TOKENIZER, EncoderCard, VectorSpace
 from featurize.errors import ExportError, UsageError
 from featurize.export.candidate import Candidate, Contents
+from featurize.export.graph import trace
 from featurize.export.layout import Layout
 from featurize.export.quiet import quiet
 from featurize.export.reference import reference_texts
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
-LIBRARIES = ("sentence_transformers", "transformers", "tokenizers")
+LIBRARIES = ("torch", "onnxscript", "sentence_transformers", "transformers", "tokenizers")
 # Tokens of the longest text whose vector is checked: attention of more would need gigabytes. Of
 # longer ones the token ids are.
 _LONGEST_CHECKED = 1024
@@ -70,12 +72,11 @@ def propose(
 
     mask = torch.ones((2, 8), dtype=torch.int64)
     mask[1, 5:] = 0
+    example = {"input_ids": torch.arange(16).reshape(2, 8) % 4 + 2, "attention_mask": mask}
     checked, overlong = _inputs(body)
     return Candidate(
         card=EncoderCard(name, Modality.TEXT, space, layout.prompts, layout.default_prompt),
-        tower=tower,
-        example={"input_ids": torch.arange(16).reshape(2, 8) % 4 + 2, "attention_mask": mask},
-        axes=("batch", "tokens"),
+        graph=partial(trace, tower, example, ("batch", "tokens")),
         preparation=(TOKENIZER, preparation),
         contents=checked,
         encode=encode,
