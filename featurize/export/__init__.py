@@ -36,20 +36,22 @@ def export(
     out: Path,
     *,
     max_length: int | None = None,
+    card: Path | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = ignore,
 ) -> Bundle:
     """Export a model, check it against the original, and write its bundle.
 
-    `model` is `minilm`, `efficientnet-lite0`, or a sentence-transformers folder or Hub id;
-    `max_length` lowers the number of tokens a text may have. The bundle appears whole or not at
+    `model` is `minilm`, `efficientnet-lite0`, an ONNX file, or a sentence-transformers folder or
+    Hub id; `max_length` lowers the number of tokens a text may have, and `card` says about an ONNX
+    file what it does not say itself. The bundle appears whole or not at
     all; with `overwrite` it replaces an older one. Raises UsageError where `model` or `out` cannot
     be meant, MissingExtra without the `export` extra, ExportError for models that are not
     supported or come out unfaithful.
     """
     out = Path(out)
     _require_room(out, overwrite)
-    candidate = locate(model).load(max_length)
+    candidate = locate(model, card).load(max_length)
     for sentence in candidate.assumed:
         say(sentence)
     parity = write_bundle(candidate, out)

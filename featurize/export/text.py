@@ -73,7 +73,7 @@ def propose(
     mask = torch.ones((2, 8), dtype=torch.int64)
     mask[1, 5:] = 0
     example = {"input_ids": torch.arange(16).reshape(2, 8) % 4 + 2, "attention_mask": mask}
-    checked, overlong = _inputs(body)
+    checked, overlong = texts_to_check(body.token_ids, body.max_length)
     return Candidate(
         card=EncoderCard(name, Modality.TEXT, space, layout.prompts, layout.default_prompt),
         graph=partial(trace, tower, example, ("batch", "tokens")),
@@ -100,15 +100,17 @@ def limit_of(name: str, asked: int | None, longest: int, shortest: int) -> int:
     return asked
 
 
-def _inputs(body: TextBody) -> tuple[list[str], list[str]]:
+def texts_to_check(
+    token_ids: Callable[[str], Sequence[int]], max_length: int
+) -> tuple[list[str], list[str]]:
     """Return the texts whose vectors are checked, and those of which only the token ids are.
 
     Texts without a token are left out: they become rejects.
     """
     checked, overlong = [], []
-    for length in sorted({min(body.max_length, _LONGEST_CHECKED), body.max_length}):
+    for length in sorted({min(max_length, _LONGEST_CHECKED), max_length}):
         for text in reference_texts(length):
-            tokens = len(body.token_ids(text))
+            tokens = len(token_ids(text))
             if tokens > _LONGEST_CHECKED:
                 overlong.append(text)
             elif tokens and text not in checked:

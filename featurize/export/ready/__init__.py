@@ -1,0 +1,66 @@
+"""ONNX files that are ready: their graphs are used as they are, without torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from featurize.errors import MissingExtra
+from featurize.export.candidate import Candidate
+from featurize.export.ready.card import ReadyCard
+from featurize.export.ready.editing import real_inputs, require_known
+from featurize.export.ready.files import named_beside, read_model
+from featurize.export.ready.given import Given
+from featurize.export.ready.image import load_image_file
+from featurize.export.ready.text import load_text_file
+from featurize.export.ready.text_use import IDS, text_folder
+from featurize.storage import canonical_json, sha256_bytes, sha256_file
+from featurize.types import Modality
+
+PLACES = ("onnx/model.onnx", "model.onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyFile:
+    """An ONNX file that was found under a name; `card` is the one that was named for it, if any."""
+
+    name: str
+    path: Path
+    card: Path | None = None
+
+    @property
+    def slug(self) -> str:
+        """Return a file name of this model's own, which changes with the files it is made of."""
+        folder = text_folder(self.path)
+        settings = [*folder.glob("*.json"), *folder.glob("*_Pooling/config.json")]
+        files = [self.path, *named_beside(self.path), self._card_path, *settings]
+        sums = sorted({sha256_file(file) for file in files if file.is_file()})
+        plain = re.sub(r"[^\w.-]+", "-", self.name)
+        return f"{plain}-{sha256_bytes(canonical_json(sums))[:12]}"
+
+    def load(self, max_length: int | None) -> Candidate:
+        """Read the file; raise MissingExtra without the package `onnx`, ExportError for a bad one.
+
+        `max_length` lowers the number of tokens a text may have.
+        """
+        if find_spec("onnx") is None:
+            raise MissingExtra(f"Using {self.path.name} (onnx)", "precisions")
+        card = ReadyCard.read(self._card_path) if self._card_path.exists() else ReadyCard()
+        model, weights = read_model(self.path)
+        require_known(model, self.path.name)
+        given = Given(card.name or self.name, self.path, card, self._card_path, model, weights)
+        is_text = IDS in real_inputs(model.graph) if card.kind is None else None
+        if is_text or card.kind is Modality.TEXT:
+            return load_text_file(given, max_length)
+        return load_image_file(given, max_length)
+
+    @property
+    def _card_path(self) -> Path:
+        return self.card or self.path.with_suffix(".json")
+
+
+def ready_file(folder: Path) -> Path | None:
+    """Return where a model's folder holds a ready file, or None."""
+    return next((folder / place for place in PLACES if (folder / place).is_file()), None)
