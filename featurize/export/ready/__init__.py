@@ -9,9 +9,7 @@ from pathlib import Path
 
 from featurize.errors import MissingExtra
 from featurize.export.candidate import Candidate
-from featurize.export.ready.card import ReadyCard
-from featurize.export.ready.editing import real_inputs, require_known
-from featurize.export.ready.files import named_beside, read_model
+from featurize.export.ready.files import named_beside
 from featurize.export.ready.given import Given
 from featurize.export.ready.image import load_image_file
 from featurize.export.ready.text import load_text_file
@@ -47,18 +45,16 @@ class ReadyFile:
         """
         if find_spec("onnx") is None:
             raise MissingExtra(f"Using {self.path.name} (onnx)", "precisions")
-        card = ReadyCard.read(self._card_path) if self._card_path.exists() else ReadyCard()
-        model, weights = read_model(self.path)
-        require_known(model, self.path.name)
-        given = Given(card.name or self.name, self.path, card, self._card_path, model, weights)
-        is_text = IDS in real_inputs(model.graph) if card.kind is None else None
-        if is_text or card.kind is Modality.TEXT:
-            return load_text_file(given, max_length)
-        return load_image_file(given, max_length)
+        given = Given.read(self.name, self.path, self._card_path)
+        kind = given.card.kind or (Modality.TEXT if IDS in given.inputs else Modality.IMAGE)
+        return _LOADERS[kind](given, max_length)
 
     @property
     def _card_path(self) -> Path:
         return self.card or self.path.with_suffix(".json")
+
+
+_LOADERS = {Modality.TEXT: load_text_file, Modality.IMAGE: load_image_file}
 
 
 def ready_file(folder: Path) -> Path | None:

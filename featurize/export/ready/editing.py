@@ -103,12 +103,6 @@ def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
             yield from every_node(inner)
 
 
-def real_inputs(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:
-    """Return the inputs that a graph has no value for, by name."""
-    constants = {tensor.name for tensor in graph.initializer}
-    return {value.name: value for value in graph.input if value.name not in constants}
-
-
 def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     """Give a value another name wherever it is made or used."""
     for node in graph.node:

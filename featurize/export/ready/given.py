@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from featurize.errors import ExportError, UsageError
 from featurize.export.ready.card import ReadyCard
+from featurize.export.ready.editing import require_known
+from featurize.export.ready.files import read_model
 from featurize.export.ready.original import Original
 
 if TYPE_CHECKING:
@@ -26,10 +28,24 @@ class Given:
     model: onnx.ModelProto
     weights: str
 
+    @classmethod
+    def read(cls, name: str, path: Path, card_path: Path) -> Self:
+        """Read a file and its card; raise ExportError for what cannot be used."""
+        card = ReadyCard.read(card_path) if card_path.exists() else ReadyCard()
+        model, weights = read_model(path)
+        require_known(model, path.name)
+        return cls(card.name or name, path, card, card_path, model, weights)
+
     @cached_property
     def original(self) -> Original:
         """Return the file as onnxruntime runs it."""
         return Original(self.path)
+
+    @property
+    def inputs(self) -> dict[str, onnx.ValueInfoProto]:
+        """Return what the graph takes, by name: the inputs that it has no value for."""
+        constants = {tensor.name for tensor in self.model.graph.initializer}
+        return {one.name: one for one in self.model.graph.input if one.name not in constants}
 
     @property
     def outputs(self) -> list[str]:

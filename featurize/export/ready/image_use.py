@@ -9,7 +9,6 @@ import numpy as np
 
 from featurize.errors import ExportError, UsageError
 from featurize.export.ready.card import Axes, Channels, Colour
-from featurize.export.ready.editing import real_inputs
 from featurize.export.ready.given import Given
 
 if TYPE_CHECKING:
@@ -91,12 +90,11 @@ def _sentences(given: Given, assumed: list[str]) -> tuple[str, ...]:
 
 def _input(given: Given) -> tuple[str, Shape]:
     """Return the name and shape of the input for images."""
-    inputs = real_inputs(given.model.graph)
-    name = given.chosen("input", given.card.input, list(inputs))
-    if len(inputs) > 1:
-        others = ", ".join(sorted(set(inputs) - {name}))
+    name = given.chosen("input", given.card.input, list(given.inputs))
+    if len(given.inputs) > 1:
+        others = ", ".join(sorted(set(given.inputs) - {name}))
         raise ExportError(f"{given.name} takes {others} beside {name}; images alone are expected.")
-    tensor = inputs[name].type.tensor_type
+    tensor = given.inputs[name].type.tensor_type
     shape = tuple(_size(dim) for dim in tensor.shape.dim)
     kind = _type_name(tensor.elem_type)
     if kind != "FLOAT" or len(shape) != 4:

@@ -98,7 +98,7 @@ class ImageReference:
         if use.pooled:
             found = found.mean(tuple(axis - 1 for axis in use.pooled))
         found = found.ravel()
-        return found / np.sqrt((found**2).sum()) if use.normalize else found
+        return _unit(found) if use.normalize else found
 
     def _square(self, content: str | bytes) -> NDArray[np.float64]:
         """Return the middle of an image, (side, side, 3) from 0 to 255."""
@@ -146,4 +146,9 @@ class TextReference:
                 found = found[0]
             case "lasttoken":
                 found = found[-1]
-        return found / np.sqrt((found**2).sum()) if self.use.normalize else found
+        return _unit(found) if self.use.normalize else found
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    length = np.sqrt((vector**2).sum())
+    return vector / length if length else vector

@@ -10,7 +10,7 @@ import numpy as np
 from featurize.bundle import TOKENIZER
 from featurize.errors import ExportError, UsageError
 from featurize.export.layout import MODULES, pooling_mode, read_modules
-from featurize.export.ready.editing import every_node, real_inputs
+from featurize.export.ready.editing import every_node
 from featurize.export.ready.given import Given
 from featurize.export.snapshot import json_object_if_any
 from featurize.types import Json
@@ -92,7 +92,7 @@ def _takes_types(given: Given) -> bool:
     """Say whether a graph takes token types; raise ExportError for inputs beyond them."""
     from onnx import TensorProto
 
-    inputs = real_inputs(given.model.graph)
+    inputs = given.inputs
     others = sorted(set(inputs) - {IDS, MASK, TYPES})
     if others or not {IDS, MASK} <= set(inputs):
         raise ExportError(
