@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +12,7 @@ from featurize.bundle import CARD
 from featurize.errors import ExportError, MissingExtra, UsageError
 from featurize.export.builtin import PACKAGES, TEXT_PACKAGES, load_built_in
 from featurize.export.candidate import Candidate
+from featurize.export.installed import is_installed
 from featurize.export.layout import MODULES, Body, Layout
 from featurize.export.ready import PLACES, ReadyFile, ready_file
 from featurize.export.static import load_static
@@ -67,7 +67,9 @@ def locate(model: str | Path, card: Path | None = None) -> Found:
     downloaded. Raises UsageError, saying what is expected, for anything else.
     """
     path = Path(model).expanduser()
-    if path.suffix == ".onnx" and path.is_file():
+    if path.suffix == ".onnx":
+        if not path.is_file():
+            raise UsageError(f"There is no file {path}.", fix=_EXPECTED)
         return ReadyFile(path.stem, path, card)
     if card is not None:
         raise UsageError(f"A card goes with an ONNX file; {model} is none.")
@@ -98,7 +100,7 @@ _EXPECTED = (
 
 def _missing(packages: Iterable[str]) -> list[str]:
     """Return what is not installed of the packages that exporting takes, beside these."""
-    return [name for name in (*_PACKAGES, *packages) if find_spec(name) is None]
+    return [name for name in (*_PACKAGES, *packages) if not is_installed(name)]
 
 
 def _can_be_traced(folder: Path) -> bool:

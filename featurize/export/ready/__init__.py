@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from featurize.errors import MissingExtra
 from featurize.export.candidate import Candidate
+from featurize.export.installed import is_installed
 from featurize.export.ready.files import named_beside
 from featurize.export.ready.given import Given
 from featurize.export.ready.image import load_image_file
@@ -43,7 +43,7 @@ class ReadyFile:
 
         `max_length` lowers the number of tokens a text may have.
         """
-        if find_spec("onnx") is None:
+        if not is_installed("onnx"):
             raise MissingExtra(f"Using {self.path.name} (onnx)", "precisions")
         given = Given.read(self.name, self.path, self._card_path)
         kind = given.card.kind or (Modality.TEXT if IDS in given.inputs else Modality.IMAGE)
