@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from featurize.export.viewing import middle, view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
     from featurize.export.ready.image_use import ImageUse
     from featurize.export.ready.text_use import TextUse
@@ -84,8 +85,8 @@ class ImageReference:
     original: Original
     use: ImageUse
 
-    def encode(self, contents: Contents) -> NDArray[np.float32]:
-        """Return vectors (n, dim) float32 of image files."""
+    def encode(self, contents: Contents, role: str | None) -> NDArray[np.float32]:  # noqa: ARG002
+        """Return vectors (n, dim) float32 of image files, which have no prompts."""
         rows = [self._vector(content) for content in contents]
         return np.stack(rows).astype(np.float32)
 
@@ -113,7 +114,7 @@ class ImageReference:
         return grid[top : top + side, left : left + side].astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TextReference:
     """How the makers of a file feed it with texts, and what they take from it."""
 
@@ -121,15 +122,26 @@ class TextReference:
     tokenizer: Path
     use: TextUse
 
-    def encode(self, contents: Contents) -> NDArray[np.float32]:
+    def encode(self, contents: Contents, role: str | None) -> NDArray[np.float32]:
         """Return vectors (n, dim) float32 of texts, none of them padded."""
+        role = self.use.default_prompt if role is None else role
+        prompt = self.use.prompts[role] if role else ""
+        rows = [self._vector(self.token_ids(prompt + str(content))) for content in contents]
+        return np.stack(rows).astype(np.float32)
+
+    def token_ids(self, text: str) -> list[int]:
+        """Return the ids of a text, as many as are read."""
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_file(str(self.tokenizer))
         tokenizer.no_padding()
         tokenizer.enable_truncation(self.use.max_length)
-        rows = [self._vector(tokenizer.encode(content).ids) for content in contents]
-        return np.stack(rows).astype(np.float32)
+        return tokenizer
 
     def _vector(self, ids: list[int]) -> NDArray[np.float64]:
         row = np.array([ids], dtype=np.int64)

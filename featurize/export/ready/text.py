@@ -11,13 +11,13 @@ import numpy as np
 from featurize.bundle import TOKENIZER, EncoderCard, VectorSpace
 from featurize.errors import ExportError
 from featurize.export.candidate import Candidate
+from featurize.export.folders import json_object, json_object_if_any, license_of
 from featurize.export.graph import OUTPUT
 from featurize.export.ready.editing import Writing, assemble, rename
 from featurize.export.ready.given import Given
 from featurize.export.ready.original import TextReference, run_batches
 from featurize.export.ready.text_use import IDS, MASK, TYPES, TextUse, read_text_use, text_folder
-from featurize.export.reference import reference_texts
-from featurize.export.snapshot import json_object, json_object_if_any, stated_license
+from featurize.export.text import texts_to_check
 from featurize.storage import canonical_json, sha256_bytes
 from featurize.types import Json, Modality
 
@@ -43,16 +43,20 @@ def load_text_file(given: Given, max_length: int | None) -> Candidate:
         max_length=use.max_length,
         dim=_dim(given, graph),
     )
+    reference = TextReference(given.original, folder / TOKENIZER, use)
+    checked, overlong = texts_to_check(reference.token_ids, use.max_length)
     return Candidate(
-        card=EncoderCard(given.name, Modality.TEXT, space),
+        card=EncoderCard(given.name, Modality.TEXT, space, use.prompts, use.default_prompt),
         graph=lambda: graph,
         preparation=(TOKENIZER, preparation),
-        contents=_contents(folder, use.max_length),
-        encode=TextReference(given.original, folder / TOKENIZER, use).encode,
+        contents=checked,
+        encode=reference.encode,
         layers=_layers(config),
         libraries=LIBRARIES,
         source=given.name,
-        license=given.card.license or stated_license(folder),
+        license=given.card.license or license_of(folder),
+        roles=tuple(use.prompts),
+        overlong=[(text, reference.token_ids(text)) for text in overlong],
         assumed=assumed,
     )
 
@@ -149,24 +153,8 @@ def _tokenizer(folder: Path) -> bytes:
             f"{TOKENIZER} says it all.",
             fix="Install the extra `export`, which exports such models from their own weights.",
         )
-    prompts = json_object_if_any(folder / "config_sentence_transformers.json")
-    default = prompts.get("default_prompt_name")
-    if default and prompts.get("prompts", {}).get(default):
-        raise ExportError(
-            f"The model puts the prompt {default!r} before every text; models with a default "
-            "prompt are not supported yet."
-        )
     stated = json_object(folder / TOKENIZER)
     return canonical_json({**stated, "truncation": None, "padding": None})
-
-
-def _contents(folder: Path, max_length: int) -> list[str]:
-    """Return the reference texts of which the tokenizer knows a token."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    tokenizer.no_padding()
-    return [text for text in reference_texts(max_length) if tokenizer.encode(text).ids]
 
 
 def _layers(config: Json) -> int:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from featurize.bundle import TOKENIZER
-from featurize.errors import ExportError, UsageError
-from featurize.export.layout import MODULES, pooling_mode, read_modules
+from featurize.errors import ExportError
+from featurize.export.folders import json_object_if_any
+from featurize.export.layout import MODULES, pooling_modes, read_modules, read_settings
 from featurize.export.ready.editing import every_node
 from featurize.export.ready.given import Given
-from featurize.export.snapshot import json_object_if_any
+from featurize.export.text import limit_of
 from featurize.types import Json
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+POOLED = ("mean", "cls", "max", "lasttoken")
 _TOKENS = ("last_hidden_state", "token_embeddings")
 _VECTOR = "sentence_embedding"
 _SIMPLE = ("Transformer Pooling", "Transformer Pooling Normalize")
@@ -29,7 +32,8 @@ class TextUse:
     """How token ids reach a graph, and vectors come of it.
 
     `types` says whether it takes `token_type_ids`, `pooling` how token vectors become one; None
-    where the output is that already.
+    where the output is that already. `prompts` are put before texts, by role; `default_prompt` is
+    the role where none is named.
     """
 
     output: str
@@ -37,6 +41,8 @@ class TextUse:
     pooling: str | None
     normalize: bool
     max_length: int
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
 
 
 def text_folder(path: Path) -> Path:
@@ -53,24 +59,39 @@ def read_text_use(given: Given, folder: Path, asked: int | None) -> tuple[TextUs
     """
     types = _takes_types(given)
     stated = read_modules(folder) if (folder / MODULES).is_file() else []
+    stated = [module for module in stated if module[0] != "Dropout"]
+    settings = read_settings(folder)
     kinds = " ".join(kind for kind, _ in stated)
     output = _output(given, kinds)
     whole = _axes(given, output, types) == 1
-    if not whole and kinds and kinds not in _SIMPLE:
+    if settings["cut"] or not (whole or kinds in ("", *_SIMPLE)):
         raise ExportError(
-            f"{given.name} gives token vectors, and is made of {kinds.replace(' ', ', ')}; a ready "
-            "file is completed by Pooling and Normalize alone.",
+            f"{given.name} gives vectors that go through {kinds.replace(' ', ', ')}, cut or not; a "
+            "ready file is completed by Pooling and Normalize alone.",
             fix="Install the extra `export`, which exports such models from their own weights.",
         )
     normalize = kinds.endswith("Normalize") if kinds else True
     use = TextUse(
         output=output,
         types=types,
-        pooling=None if whole else pooling_mode(stated[1][1]) if stated else "mean",
+        pooling=None if whole else _pooling(given, stated[1][1]) if stated else "mean",
         normalize=normalize if given.card.normalize is None else given.card.normalize,
         max_length=_length(given, folder, asked),
+        prompts=settings["prompts"],
+        default_prompt=settings["default_prompt"],
     )
     return use, _assumed(given, use, kinds)
+
+
+def _pooling(given: Given, folder: Path) -> str:
+    modes = pooling_modes(folder)
+    if len(modes) != 1 or modes[0] not in POOLED:
+        raise ExportError(
+            f"{given.name} is pooled by {' + '.join(modes)}; one of {', '.join(POOLED)} is "
+            "expected.",
+            fix="Install the extra `export`, which exports such models from their own weights.",
+        )
+    return modes[0]
 
 
 def _assumed(given: Given, use: TextUse, kinds: str) -> tuple[str, ...]:
@@ -150,20 +171,13 @@ def _length(given: Given, folder: Path, asked: int | None) -> int:
         _stated(folder / "tokenizer_config.json", "model_max_length"),
         _positions(json_object_if_any(folder / "config.json")),
     )
-    if asked is None:
-        if limit >= _UNLIMITED:
-            raise ExportError(
-                f"{given.name} states no longest input.",
-                fix="Give one when exporting: featurize export FILE --max-length N.",
-            )
-        return limit
-    shortest = Tokenizer.from_file(str(folder / TOKENIZER)).num_special_tokens_to_add(False) + 1
-    if not shortest <= asked <= limit:
-        raise UsageError(
-            f"--max-length {asked} is not possible: {given.name} takes {shortest} to {limit} "
-            "tokens."
+    if asked is None and limit >= _UNLIMITED:
+        raise ExportError(
+            f"{given.name} states no longest input.",
+            fix="Give one when exporting: featurize export FILE --max-length N.",
         )
-    return asked
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    return limit_of(given.name, asked, limit, tokenizer.num_special_tokens_to_add(False) + 1)
 
 
 def _stated(path: Path, name: str) -> int:

@@ -145,6 +145,23 @@ def test_a_folder_that_states_no_pooling_is_averaged(make_ready, tmp_path):
     assert bundle.card.space.pooling == "mean"
 
 
+def test_prompts_are_kept_and_checked(make_ready, tmp_path):
+    """A folder's prompts are in the card; one that is lost does not pass."""
+    prompts = {"query": "ask: ", "passage": "tell: "}
+    candidate = locate(make_ready(prompts=prompts)).load(None)
+    assert dict(candidate.card.prompts) == prompts
+    write_bundle(candidate, tmp_path / "bundle")
+    lost = replace(candidate, card=replace(candidate.card, prompts={}))
+    with pytest.raises(ExportError, match="with the prompt of 'query'"):
+        write_bundle(lost, tmp_path / "lost")
+
+
+def test_a_pooling_of_several_modes_is_refused(make_ready):
+    """What no ready file is completed with is named, with the way out."""
+    with pytest.raises(ExportError, match="weightedmean"):
+        locate(make_ready(pooling="weightedmean")).load(None)
+
+
 def with_sentence_vectors(model):
     """Give the mean of the token vectors instead of them, under our own output's name."""
     mean = """
