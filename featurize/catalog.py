@@ -13,7 +13,7 @@ from featurize.cache import cache_folder
 from featurize.config import Precision
 from featurize.errors import BundleError
 from featurize.export import export, ignore
-from featurize.export.origin import Origin, locate
+from featurize.export.origin import Found, locate
 from featurize.types import Modality
 from featurize.variants import is_at_hand, require_derivable, without_products
 
@@ -107,7 +107,7 @@ def _bundles() -> Path:
     return cache_folder() / "bundles"
 
 
-def _export_once(origin: Origin, name: str, folder: Path, say: Callable[[str], None]) -> None:
+def _export_once(origin: Found, name: str, folder: Path, say: Callable[[str], None]) -> None:
     """Export unless another process does so first; it is waited for."""
     with storage.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
         if folder.exists():

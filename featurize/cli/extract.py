@@ -56,33 +56,42 @@ def embed(
 
 
 def export(
-    _console: Console,
+    console: Console,
     model: Annotated[
         str,
         typer.Argument(
-            help="minilm, efficientnet-lite0, or a sentence-transformers or image model."
+            help="minilm, efficientnet-lite0, a model of sentence-transformers, transformers or "
+            "timm, or an ONNX file."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder of the bundle.")],
     max_length: Annotated[
         int | None, typer.Option(help="Read at most this many tokens of a text.")
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            help="What an ONNX file does not say itself, as JSON; else FILE.json beside FILE.onnx."
+        ),
+    ] = None,
 ) -> Outcome:
     """Export a model to an encoder bundle and check it against the original."""
     from featurize.export import export as export_model
 
-    bundle = export_model(model, out, max_length=max_length)
-    card = bundle.card
+    bundle = export_model(model, out, max_length=max_length, card=card)
+    for sentence in bundle.export.get("assumed", ()):
+        console.say(sentence)
+    made = bundle.card
     parity = bundle.export["parity"]
     data = {
         "bundle": str(out),
-        **card.to_json(),
-        "dim": card.dim,
+        **made.to_json(),
+        "dim": made.dim,
         "parity": parity,
         "files": bundle.files,
     }
     text = (
-        f"{out}: {card.name}, {card.dim} dimensions, fingerprint {card.fingerprint[:12]}\n"
+        f"{out}: {made.name}, {made.dim} dimensions, fingerprint {made.fingerprint[:12]}\n"
         f"Checked against the original on {parity['inputs']} inputs: "
         f"largest difference {parity['max_abs_diff']:.1e}."
     )

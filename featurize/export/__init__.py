@@ -15,7 +15,6 @@ from featurize.bundle import CARD, GRAPH, REFERENCE, Bundle, write_card
 from featurize.encoder import Encoder
 from featurize.errors import UsageError
 from featurize.export.candidate import Candidate
-from featurize.export.graph import trace
 from featurize.export.origin import locate
 from featurize.export.parity import Parity, check_parity
 from featurize.reference import write_reference
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXPORTER = 1
-_LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
+_LIBRARIES = ("onnx", "onnxruntime", "numpy")
 
 
 def ignore(line: str) -> None:
@@ -37,20 +36,24 @@ def export(
     out: Path,
     *,
     max_length: int | None = None,
+    card: Path | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = ignore,
 ) -> Bundle:
     """Export a model, check it against the original, and write its bundle.
 
-    `model` is `minilm`, `efficientnet-lite0`, or the folder or Hub id of a sentence-transformers
-    model or of an image model of transformers; `max_length` lowers the number of tokens a text may
-    have. The bundle appears whole or not at all; with `overwrite` it replaces an older one. Raises
-    UsageError where `model` or `out` cannot be meant, MissingExtra without the `export` extra,
-    ExportError for models that are not supported or come out unfaithful.
+    `model` is `minilm`, `efficientnet-lite0`, an ONNX file, or the folder or Hub id of a model of
+    sentence-transformers, transformers or timm; `max_length` lowers the number of tokens a text may
+    have, and `card` says about an ONNX file what it does not say itself. The bundle appears whole
+    or not at all; with `overwrite` it replaces an older one. Raises UsageError where `model` or
+    `out` cannot be meant, MissingExtra without the packages it takes, ExportError for models that
+    are not supported or come out unfaithful.
     """
     out = Path(out)
     _require_room(out, overwrite)
-    candidate = locate(model).load(max_length)
+    candidate = locate(model, card).load(max_length)
+    for sentence in candidate.assumed:
+        say(sentence)
     parity = write_bundle(candidate, out)
     say(
         f"Checked against the original on {parity.inputs} inputs: vectors differ by at most "
@@ -64,7 +67,7 @@ def write_bundle(candidate: Candidate, out: Path) -> Parity:
 
     Raises ExportError, and leaves `out` as it is, where they are not.
     """
-    data = trace(candidate.tower, candidate.example, candidate.axes)
+    data = candidate.graph()
     candidate, expected = _with_vectors(candidate)
     name, preparation = candidate.preparation
     with storage.new_folder(out, overwrite=True) as staged:
@@ -88,7 +91,9 @@ def _with_vectors(candidate: Candidate) -> tuple[Candidate, NDArray[np.float32]]
 
 
 def _reference_vectors(candidate: Candidate) -> NDArray[np.float32]:
-    """Encode with the original on one thread, because its last bits depend on their number."""
+    """Encode with the original; with torch on one thread, whose number last bits depend on."""
+    if "torch" not in candidate.libraries:
+        return candidate.encode(candidate.contents, "")
     import torch
 
     threads = torch.get_num_threads()
@@ -109,12 +114,14 @@ def _check(staged: Path, candidate: Candidate, expected: NDArray[np.float32]) ->
 def _provenance(candidate: Candidate, parity: Parity) -> Json:
     """Return how the bundle was made, without times and places."""
     libraries = (*_LIBRARIES, *candidate.libraries)
+    assumed = {"assumed": list(candidate.assumed)} if candidate.assumed else {}
     return {
         "exporter": EXPORTER,
         "source": candidate.source,
         "license": candidate.license,
         "parity": asdict(parity),
         "libraries": {name: str(import_module(name).__version__) for name in libraries},
+        **assumed,
     }
 
 

@@ -10,7 +10,6 @@ from featurize.bundle import EncoderCard
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
 Contents: TypeAlias = Sequence[str | bytes]
@@ -18,19 +17,17 @@ Contents: TypeAlias = Sequence[str | bytes]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What becomes the graph, and what the graph's vectors are checked against.
+    """What gives the graph, and what the graph's vectors are checked against.
 
-    `tower` takes the tensors of `example` by name and returns vectors (n, dim); the `axes` of
-    every input are free, in this order. `preparation` is the bundle's file of that name. `encode`
-    is the reference: it turns `contents` into vectors (n, dim) float32 with the source's own code
-    and none of ours, with the prompt of one of `roles`, the source's default for None, or without
-    one for "". `overlong` are texts too long for that, with their token ids in the source.
+    `graph` makes the bytes of the ONNX file. `preparation` is the bundle's file of that name.
+    `encode` is the reference: it turns `contents` into vectors (n, dim) float32 with the source's
+    own code and none of ours, with the prompt of one of `roles`, the source's default for None, or
+    without one for "". `overlong` are texts too long for that, with their token ids in the source.
+    `assumed` says, a sentence each, what the source leaves open and how it was taken.
     """
 
     card: EncoderCard
-    tower: torch.nn.Module
-    example: dict[str, torch.Tensor]
-    axes: tuple[str, ...]
+    graph: Callable[[], bytes]
     preparation: tuple[str, bytes]
     contents: Contents
     encode: Callable[[Contents, str | None], NDArray[np.float32]]
@@ -40,3 +37,4 @@ class Candidate:
     license: str | None
     roles: tuple[str, ...] = ()
     overlong: Sequence[tuple[str, Sequence[int]]] = ()
+    assumed: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from featurize.bundle import PREPROCESS, EncoderCard, VectorSpace
 from featurize.export.candidate import Candidate, Contents
+from featurize.export.graph import trace
 from featurize.export.pictures import reference_pictures
 from featurize.export.viewing import middle, view
 from featurize.processors.preprocessing import Preprocessing
@@ -19,7 +21,7 @@ from featurize.types import Modality
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LIBRARIES = ("PIL",)
+LIBRARIES = ("torch", "onnxscript", "PIL")
 PREPROCESSING = Preprocessing(shorter_side=256, crop=224, resample="bicubic", mean=127.0, std=128.0)
 DIM = 1280
 
@@ -49,11 +51,10 @@ def image_candidate(network: Any, name: str, weights: str, dim: int) -> Candidat
         max_length=0,
         dim=dim,
     )
+    pixels = {"pixels": torch.zeros((2, 3, *PREPROCESSING.shape))}
     return Candidate(
         card=EncoderCard(name, Modality.IMAGE, space),
-        tower=ImageTower(network),
-        example={"pixels": torch.zeros((2, 3, *PREPROCESSING.shape))},
-        axes=("batch",),
+        graph=partial(trace, ImageTower(network), pixels, ("batch",)),
         preparation=(PREPROCESS, preparation),
         contents=reference_pictures(),
         encode=Reference(network.eval()).encode,

@@ -93,7 +93,7 @@ class Layout:
         """Read a folder; raise ExportError, naming it, for what is not supported or runs code."""
         if not (folder / MODULES).is_file():
             return _plain(folder)
-        modules = [(_kind(module), _inside(folder, module)) for module in _modules(folder)]
+        modules = read_modules(folder)
         kinds = " ".join(kind for kind, _ in modules)
         if not _ORDER.fullmatch(kinds):
             raise ExportError(
@@ -101,7 +101,7 @@ class Layout:
             )
         (kind, path), *rest = modules
         body = Body(kind)
-        pooling = () if body is Body.STATIC else _pooling(rest.pop(0)[1])
+        pooling = () if body is Body.STATIC else pooling_modes(rest.pop(0)[1])
         head = tuple(_step(*module) for module in rest if module[0] != "Dropout")
         weighted = [step.path for step in head if step.kind != "Normalize"]
         return cls(
@@ -113,7 +113,7 @@ class Layout:
             weights=digest(folder, [path, *weighted]),
             config={} if body is Body.STATIC else read_config(path),
             license=license_of(folder),
-            **_settings(folder),
+            **read_settings(folder),
         )
 
 
@@ -136,8 +136,13 @@ def _plain(folder: Path) -> Layout:
         weights=digest(folder, [folder]),
         config={} if static else config,
         license=license_of(folder),
-        **_settings(folder),
+        **read_settings(folder),
     )
+
+
+def read_modules(folder: Path) -> list[tuple[str, Path]]:
+    """Return the class name and the folder of each module, all of sentence-transformers itself."""
+    return [(_kind(module), _inside(folder, module)) for module in _modules(folder)]
 
 
 def _modules(folder: Path) -> list[Json]:
@@ -166,7 +171,7 @@ def _inside(folder: Path, module: Json) -> Path:
     return folder / path
 
 
-def _pooling(folder: Path) -> tuple[str, ...]:
+def pooling_modes(folder: Path) -> tuple[str, ...]:
     """Return the modes of a Pooling, in the order in which their vectors are joined."""
     config = json_object(folder / "config.json")
     modes = config.get("pooling_mode")
@@ -206,7 +211,7 @@ def _step(kind: str, folder: Path) -> Step:
     return Step(kind, folder, f"dense({path.rpartition('.')[2]}{residual})")
 
 
-def _settings(folder: Path) -> Json:
+def read_settings(folder: Path) -> Json:
     """Return the prompts that are not empty, which one is the default, and where vectors end."""
     settings = json_object_if_any(folder / _SETTINGS)
     prompts = {role: text for role, text in (settings.get("prompts") or {}).items() if text}

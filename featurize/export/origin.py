@@ -1,18 +1,21 @@
-"""Where a model comes from: a package, a folder or the Hugging Face Hub."""
+"""Where a model comes from: a package, a folder, an ONNX file or the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeAlias
 
 from featurize.bundle import CARD
 from featurize.errors import ExportError, MissingExtra, UsageError
 from featurize.export.builtin import PACKAGES, TEXT_PACKAGES, load_built_in
 from featurize.export.candidate import Candidate
 from featurize.export.folders import CONFIG, MODULES
+from featurize.export.installed import is_installed
 from featurize.export.layout import Body, Layout
+from featurize.export.ready import PLACES, ReadyFile, ready_file
 from featurize.export.static import load_static
 from featurize.export.transformer import load_transformer
 from featurize.export.vision import holds_image_model, load_image_model
@@ -20,6 +23,7 @@ from featurize.storage import canonical_json, sha256_bytes, sha256_file
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _READ = ("*.json", "*.safetensors", "*.txt", "*.model", "*.md")
+_READ_READY = ("*.json", "*.txt", "*.md", PLACES[0], f"{PLACES[0]}_data*")
 _PACKAGES = ("torch", "onnx", "onnxscript")
 
 
@@ -42,41 +46,48 @@ class Origin:
 
     def load(self, max_length: int | None) -> Candidate:
         """Load the model; raise MissingExtra without the packages that takes."""
-        self._require_packages()
-        if self.name in PACKAGES and self.folder is None:
+        built_in = self.folder is None and self.name in PACKAGES
+        if self.folder is None and not built_in:
+            return _fetch(self.name).load(max_length)
+        if missing := _missing(PACKAGES[self.name] if built_in else TEXT_PACKAGES):
+            raise MissingExtra(f"Exporting {self.name} ({', '.join(missing)})", "export")
+        if self.folder is None:
             return load_built_in(self.name, max_length)
-        folder = self.folder or _download(self.name)
-        if holds_image_model(folder):
-            return load_image_model(folder, self.name, max_length)
-        layout = Layout.read(folder)
+        if holds_image_model(self.folder):
+            return load_image_model(self.folder, self.name, max_length)
+        layout = Layout.read(self.folder)
         load = load_static if layout.body is Body.STATIC else load_transformer
         return load(layout, self.name, max_length)
 
-    def _require_packages(self) -> None:
-        own = TEXT_PACKAGES if self.folder else PACKAGES.get(self.name, TEXT_PACKAGES)
-        missing = [name for name in (*_PACKAGES, *own) if find_spec(name) is None]
-        if missing:
-            raise MissingExtra(f"Exporting {self.name} ({', '.join(missing)})", "export")
+
+Found: TypeAlias = Origin | ReadyFile
 
 
-def locate(model: str | Path) -> Origin:
-    """Find out what a name means: a built-in, else a folder, else an id on the Hub.
+def locate(model: str | Path, card: Path | None = None) -> Found:
+    """Find out what a name means: a built-in, else a file or folder, else an id on the Hub.
 
-    Nothing is loaded or downloaded. Raises UsageError, saying what is expected, for anything else.
+    `card` is that of an ONNX file, where it does not lie beside it. Nothing is loaded or
+    downloaded. Raises UsageError, saying what is expected, for anything else.
     """
     path = Path(model).expanduser()
+    if path.suffix == ".onnx":
+        if not path.is_file():
+            raise UsageError(f"There is no file {path}.", fix=_EXPECTED)
+        return ReadyFile(path.stem, path, card)
+    if card is not None:
+        raise UsageError(f"A card goes with an ONNX file; {model} is none.")
     if str(model) in PACKAGES:
         return Origin(str(model))
-    if (path / MODULES).is_file() or (path / CONFIG).is_file():
-        return Origin(path.resolve().name, path)
-    if path.suffix == ".onnx":
-        raise UsageError(f"{model}: ONNX files of your own are not supported yet.", fix=_EXPECTED)
     if (path / CARD).is_file():
         raise UsageError(f"{path} is an encoder bundle already; there is nothing to export.")
+    if (ready := ready_file(path)) and not _can_be_traced(path):
+        return ReadyFile(path.resolve().name, ready)
+    if (path / MODULES).is_file() or (path / CONFIG).is_file():
+        return Origin(path.resolve().name, path)
     if path.exists():
         raise UsageError(
             f"{path} is neither an encoder bundle (it holds no {CARD}) nor a model's folder (it "
-            f"holds neither {MODULES} nor {CONFIG}).",
+            f"holds none of {MODULES}, {CONFIG} and {PLACES[0]}).",
             fix=_EXPECTED,
         )
     if _HUB_ID.fullmatch(str(model)):
@@ -85,19 +96,39 @@ def locate(model: str | Path) -> Origin:
 
 
 _EXPECTED = (
-    f"Expected one of {', '.join(PACKAGES)}, the folder of an encoder bundle, or a "
-    "sentence-transformers, transformers or timm model: its folder, or its id on the Hugging Face "
-    "Hub (owner/name)."
+    f"Expected one of {', '.join(PACKAGES)}, the folder of an encoder bundle, an ONNX file, or a "
+    "model of sentence-transformers, transformers or timm: its folder, or its id on the Hugging "
+    "Face Hub (owner/name)."
 )
 
 
-def _download(name: str) -> Path:
+def _missing(packages: Iterable[str]) -> list[str]:
+    """Return what is not installed of the packages that exporting takes, beside these."""
+    return [name for name in (*_PACKAGES, *packages) if not is_installed(name)]
+
+
+def _can_be_traced(folder: Path) -> bool:
+    """Say whether a model's own weights are there, and what reads them."""
+    return not _missing(TEXT_PACKAGES) and any(folder.rglob("*.safetensors"))
+
+
+def _fetch(name: str) -> Found:
+    """Fetch a model of the Hub: its weights, or its ready file where only that can be used."""
+    if not _missing(TEXT_PACKAGES):
+        folder = _download(name, _READ, unread=("onnx/*", "openvino/*"))
+        if _can_be_traced(folder):
+            return Origin(name, folder)
+    folder = _download(name, _READ_READY, unread=("openvino/*",))
+    ready = ready_file(folder)
+    return ReadyFile(name, ready) if ready else Origin(name, folder)
+
+
+def _download(name: str, read: Iterable[str], unread: Iterable[str]) -> Path:
     """Fetch the files of a Hub model that are read here: no code, no pickled weights."""
     from huggingface_hub import snapshot_download
 
-    unread = ["onnx/*", "openvino/*"]
     try:
-        folder = snapshot_download(name, allow_patterns=list(_READ), ignore_patterns=unread)
+        folder = snapshot_download(name, allow_patterns=list(read), ignore_patterns=list(unread))
     except Exception as error:  # the client raises what its network library does
         raise ExportError(
             f"There is no folder {name!r}, and the Hugging Face Hub did not give a model of that "

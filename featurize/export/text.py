@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from featurize.bundle import TOKENIZER, EncoderCard, VectorSpace
 from featurize.errors import ExportError, UsageError
 from featurize.export.candidate import Candidate, Contents
+from featurize.export.graph import trace
 from featurize.export.layout import Layout
 from featurize.export.quiet import quiet
 from featurize.export.reference import reference_texts
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
-LIBRARIES = ("sentence_transformers", "transformers", "tokenizers")
+LIBRARIES = ("torch", "onnxscript", "sentence_transformers", "transformers", "tokenizers")
 # Tokens of the longest text whose vector is checked: attention of more would need gigabytes. Of
 # longer ones the token ids are.
 _LONGEST_CHECKED = 1024
@@ -70,12 +72,11 @@ def propose(
 
     mask = torch.ones((2, 8), dtype=torch.int64)
     mask[1, 5:] = 0
-    checked, overlong = _inputs(body)
+    example = {"input_ids": torch.arange(16).reshape(2, 8) % 4 + 2, "attention_mask": mask}
+    checked, overlong = texts_to_check(body.token_ids, body.max_length)
     return Candidate(
         card=EncoderCard(name, Modality.TEXT, space, layout.prompts, layout.default_prompt),
-        tower=tower,
-        example={"input_ids": torch.arange(16).reshape(2, 8) % 4 + 2, "attention_mask": mask},
-        axes=("batch", "tokens"),
+        graph=partial(trace, tower, example, ("batch", "tokens")),
         preparation=(TOKENIZER, preparation),
         contents=checked,
         encode=encode,
@@ -99,15 +100,17 @@ def limit_of(name: str, asked: int | None, longest: int, shortest: int) -> int:
     return asked
 
 
-def _inputs(body: TextBody) -> tuple[list[str], list[str]]:
+def texts_to_check(
+    token_ids: Callable[[str], Sequence[int]], max_length: int
+) -> tuple[list[str], list[str]]:
     """Return the texts whose vectors are checked, and those of which only the token ids are.
 
     Texts without a token are left out: they become rejects.
     """
     checked, overlong = [], []
-    for length in sorted({min(body.max_length, _LONGEST_CHECKED), body.max_length}):
+    for length in sorted({min(max_length, _LONGEST_CHECKED), max_length}):
         for text in reference_texts(length):
-            tokens = len(body.token_ids(text))
+            tokens = len(token_ids(text))
             if tokens > _LONGEST_CHECKED:
                 overlong.append(text)
             elif tokens and text not in checked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from featurize.bundle import PREPROCESS, EncoderCard, VectorSpace
 from featurize.errors import ExportError
 from featurize.export.candidate import Candidate, Contents
 from featurize.export.folders import config_digest, digest, license_of
+from featurize.export.graph import trace
 from featurize.export.pictures import reference_pictures
 from featurize.processors.preprocessing import Preprocessing
 from featurize.storage import canonical_json, sha256_bytes
@@ -59,9 +61,7 @@ def propose(loaded: ImageNetwork, name: str) -> Candidate:
     )
     return Candidate(
         card=EncoderCard(name, Modality.IMAGE, space),
-        tower=tower,
-        example={"pixels": pixels},
-        axes=("batch",),
+        graph=partial(trace, tower, {"pixels": pixels}, ("batch",)),
         preparation=(PREPROCESS, preparation),
         contents=reference_pictures(),
         encode=loaded.encode,

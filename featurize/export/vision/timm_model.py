@@ -52,7 +52,7 @@ def load_timm_model(folder: Path, name: str) -> Candidate:
         rules=rules,
         pooling="features",
         encode=encode,
-        libraries=("timm", "PIL"),
+        libraries=("torch", "onnxscript", "timm", "PIL"),
     )
     return propose(loaded, name)
 

@@ -34,7 +34,7 @@ def load_transformers_model(folder: Path, name: str) -> Candidate:
         rules=rules,
         pooling=pooling,
         encode=Reference(network, processor, pooling, keeps_shape).encode,
-        libraries=("transformers", "PIL"),
+        libraries=("torch", "onnxscript", "transformers", "PIL"),
         layers=layers_of(network.config),
     )
     return propose(loaded, name)

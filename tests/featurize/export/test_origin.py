@@ -13,8 +13,8 @@ from featurize.export.origin import locate
     [
         ("nonsense", "There is no encoder 'nonsense'"),
         ("./no/such/folder", "There is no encoder"),
-        ("model.onnx", "not supported yet"),
-        ("some/model.onnx", "not supported yet"),
+        ("model.onnx", "There is no file model.onnx"),
+        ("some/model.onnx", "There is no file some/model.onnx"),
     ],
 )
 def test_other_names_say_what_is_expected(name, message):

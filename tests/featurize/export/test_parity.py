@@ -3,12 +3,14 @@
 import copy
 import json
 from dataclasses import replace
+from functools import cache, partial
 
 import pytest
 from tiny_image_models import save_image_model
 
 from featurize.errors import ExportError
-from featurize.export import graph, write_bundle
+from featurize.export import write_bundle
+from featurize.export.graph import trace
 from featurize.export.image import PREPROCESSING, image_candidate
 from featurize.export.origin import locate
 from featurize.storage import canonical_json, sha256_bytes
@@ -17,35 +19,43 @@ from featurize.storage import canonical_json, sha256_bytes
 @pytest.fixture(scope="module")
 def image_model(tiny_network):
     """Propose a tiny image encoder."""
-    return image_candidate(tiny_network, "tiny-image", "0" * 64, 16)
+    return traced_once(image_candidate(tiny_network, "tiny-image", "0" * 64, 16))
 
 
 @pytest.fixture(scope="module")
 def clip_model(tmp_path_factory):
     """Propose the image tower of a tiny CLIP, whose images are cropped."""
-    return locate(save_image_model(tmp_path_factory.mktemp("models") / "clip", "clip")).load(None)
+    folder = save_image_model(tmp_path_factory.mktemp("models") / "clip", "clip")
+    return traced_once(locate(folder).load(None))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def traced_once():
-    """Keep graphs between tests, because most plant their fault elsewhere."""
-    graphs = {}
-
-    def trace(tower, example, axes):
-        if tower not in graphs:
-            graphs[tower] = graph.trace(tower, example, axes)
-        return graphs[tower]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("featurize.export.trace", trace)
-        yield
+@pytest.fixture(scope="module")
+def text_model(tiny_candidate):
+    """Propose the plain tiny text encoder."""
+    return traced_once(tiny_candidate)
 
 
-def tower(candidate, pooling="mean", normalize=True):
-    """Return the candidate's transformer under another pooling."""
+def traced_once(candidate):
+    """Keep the graph between tests, because most plant their fault elsewhere."""
+    return replace(candidate, graph=cache(candidate.graph))
+
+
+def tower(candidate):
+    """Return the module that a candidate traces."""
+    return candidate.graph.args[0]
+
+
+def traced(candidate, changed):
+    """Return the candidate with another module in place of its own."""
+    return replace(candidate, graph=partial(trace, changed, *candidate.graph.args[1:]))
+
+
+def pooled(candidate, pooling="mean", normalize=True):
+    """Return the candidate with its transformer under another pooling."""
     from featurize.export.towers import Normalize, TextTower
 
-    return TextTower(candidate.tower.transformer, [pooling], [Normalize()] * normalize)
+    transformer = tower(candidate).transformer
+    return traced(candidate, TextTower(transformer, [pooling], [Normalize()] * normalize))
 
 
 def refuse(candidate, tmp_path):
@@ -58,29 +68,28 @@ def refuse(candidate, tmp_path):
 
 def test_another_pooling_is_refused(tiny_candidate, tmp_path):
     """A graph that pools otherwise does not pass, and the message holds figure and input."""
-    message = refuse(replace(tiny_candidate, tower=tower(tiny_candidate, "max")), tmp_path)
+    message = refuse(pooled(tiny_candidate, "max"), tmp_path)
     assert "allowed: 1e-05" in message
 
 
 def test_a_missing_normalisation_is_refused(tiny_candidate, tmp_path):
     """Vectors of the right direction and the wrong length do not pass."""
-    changed = tower(tiny_candidate, normalize=False)
-    refuse(replace(tiny_candidate, tower=changed), tmp_path)
+    refuse(pooled(tiny_candidate, normalize=False), tmp_path)
 
 
 def test_a_missing_dense_layer_is_refused(make_model, tmp_path):
     """A graph that ends where a dense layer of equal width should follow does not pass."""
     candidate = locate(make_model(dense=(32,))).load(None)
-    refuse(replace(candidate, tower=tower(candidate)), tmp_path)
+    refuse(pooled(candidate), tmp_path)
 
 
 def test_missing_token_types_are_refused(tiny_candidate, tmp_path):
     """BERT adds the embedding of type 0 to every token; a graph without it does not pass."""
-    network = copy.deepcopy(tiny_candidate.tower.transformer)
+    network = copy.deepcopy(tower(tiny_candidate).transformer)
     network.embeddings.token_type_embeddings.weight.data.zero_()
-    changed = copy.copy(tiny_candidate.tower)
+    changed = copy.copy(tower(tiny_candidate))
     changed._modules = {**changed._modules, "transformer": network}
-    refuse(replace(tiny_candidate, tower=changed), tmp_path)
+    refuse(traced(tiny_candidate, changed), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -93,17 +102,17 @@ def test_a_lost_or_changed_prompt_is_refused(prompts, make_model, tmp_path):
     assert "with the prompt of" in refuse(replace(candidate, card=card), tmp_path)
 
 
-def test_token_ids_of_another_length_are_refused(tiny_candidate, tmp_path):
+def test_token_ids_of_another_length_are_refused(text_model, tmp_path):
     """Where vectors are too costly to compare, one token more or less is found by its id."""
-    longer = replace(tiny_candidate, overlong=[("word " * 60, [2, *[5] * 39, 3])])
+    longer = replace(text_model, overlong=[("word " * 60, [2, *[5] * 39, 3])])
     assert "40 tokens, the original 41" in refuse(longer, tmp_path)
 
 
-def test_a_wrong_length_is_refused(tiny_candidate, tmp_path):
+def test_a_wrong_length_is_refused(text_model, tmp_path):
     """A card that lets the encoder read less than the model does not pass."""
-    card = tiny_candidate.card
+    card = text_model.card
     shorter = replace(card, space=replace(card.space, max_length=39))
-    refuse(replace(tiny_candidate, card=shorter), tmp_path)
+    refuse(replace(text_model, card=shorter), tmp_path)
 
 
 def prepared(candidate, name, definition):
@@ -113,11 +122,11 @@ def prepared(candidate, name, definition):
     return replace(candidate, preparation=(name, definition), card=card)
 
 
-def test_another_tokenizer_is_refused(tiny_candidate, tmp_path):
+def test_another_tokenizer_is_refused(text_model, tmp_path):
     """A tokenizer that keeps capitals does not pass for one that lowers them."""
-    name, definition = tiny_candidate.preparation
+    name, definition = text_model.preparation
     cased = definition.replace(b'"lowercase":true', b'"lowercase":false')
-    refuse(prepared(tiny_candidate, name, cased), tmp_path)
+    refuse(prepared(text_model, name, cased), tmp_path)
 
 
 def test_a_faithful_image_encoder_passes(image_model, tmp_path):
@@ -181,5 +190,4 @@ def test_another_pooling_of_a_tower_is_refused(clip_model, tmp_path):
         def forward(self, pixels):
             return self.tower(pixels)[:, :16]
 
-    changed = Unprojected(clip_model.tower.network)
-    refuse(replace(clip_model, tower=changed), tmp_path)
+    refuse(traced(clip_model, Unprojected(tower(clip_model).network)), tmp_path)
