@@ -8,7 +8,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WIDTH = 32
 SIZES = {
     "hidden_size": WIDTH,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 1,
     "num_attention_heads": 2,
     "intermediate_size": 48,
     "max_position_embeddings": 40,
@@ -36,13 +36,13 @@ class Family:
 
 
 FAMILIES = {
-    "bert": Family("BertConfig", "BertModel"),
+    "bert": Family("BertConfig", "BertModel", sizes={"num_hidden_layers": 2}),
     "roberta": Family("RobertaConfig", "RobertaModel", sizes={"pad_token_id": 1}),
     "xlm-roberta": Family(
         "XLMRobertaConfig", "XLMRobertaModel", "unigram", {"pad_token_id": 1, "type_vocab_size": 1}
     ),
     "distilbert": Family(
-        "DistilBertConfig", "DistilBertModel", sizes={"dim": WIDTH, "n_layers": 2, "n_heads": 2}
+        "DistilBertConfig", "DistilBertModel", sizes={"dim": WIDTH, "n_layers": 1, "n_heads": 2}
     ),
     "electra": Family("ElectraConfig", "ElectraModel", sizes={"embedding_size": 16}),
     "albert": Family("AlbertConfig", "AlbertModel", "unigram", {"embedding_size": 16}),
@@ -86,6 +86,7 @@ FAMILIES = {
         "Gemma3TextModel",
         "unigram",
         {
+            "num_hidden_layers": 2,
             "num_key_value_heads": 1,
             "head_dim": 16,
             "sliding_window": 8,
@@ -98,7 +99,7 @@ FAMILIES = {
         "T5Config",
         "T5EncoderModel",
         "unigram",
-        {"d_model": WIDTH, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_heads": 2},
+        {"d_model": WIDTH, "d_kv": 16, "d_ff": 48, "num_layers": 1, "num_heads": 2},
     ),
 }
 

@@ -107,14 +107,9 @@ def texts_to_check(
 
     Texts without a token are left out: they become rejects.
     """
-    checked, overlong = [], []
-    for length in sorted({min(max_length, _LONGEST_CHECKED), max_length}):
-        for text in reference_texts(length):
-            tokens = len(token_ids(text))
-            if tokens > _LONGEST_CHECKED:
-                overlong.append(text)
-            elif tokens and text not in checked:
-                checked.append(text)
+    short = reference_texts(min(max_length, _LONGEST_CHECKED))
+    checked = [text for text in short if 0 < len(token_ids(text)) <= _LONGEST_CHECKED]
+    overlong = reference_texts(max_length) if max_length > _LONGEST_CHECKED else []
     return checked, overlong
 
 

@@ -42,12 +42,17 @@ def traced_once(candidate):
 
 def tower(candidate):
     """Return the module that a candidate traces."""
-    return candidate.graph.args[0]
+    return tracing(candidate).args[0]
+
+
+def tracing(candidate):
+    """Return how a candidate's graph is made, behind what keeps it."""
+    return getattr(candidate.graph, "__wrapped__", candidate.graph)
 
 
 def traced(candidate, changed):
     """Return the candidate with another module in place of its own."""
-    return replace(candidate, graph=partial(trace, changed, *candidate.graph.args[1:]))
+    return replace(candidate, graph=partial(trace, changed, *tracing(candidate).args[1:]))
 
 
 def pooled(candidate, pooling="mean", normalize=True):
