@@ -64,8 +64,8 @@ class Binding:
         )
         old = self.table.origin
         options = ("runtime", "device", "precision", *self.job.remembered())
-        then = {**old, **recalled(old), **old["variant"]}
-        _require_made_alike(then, {**fresh, **fresh["variant"]}, options)
+        then = {**old["variant"], **old, **recalled(old)}
+        _require_made_alike(then, {**fresh["variant"], **fresh}, options)
         self._require_source(old)
         return (
             old

@@ -70,6 +70,8 @@ def test_a_table_keeps_its_prompt(command, model, source, tmp_path):
     assert command(*embed)[1]["embedded"] == 1
     code, refused, _ = command(*embed, "--prompt", "query")
     assert (code, refused["error"]["kind"]) == (2, "usage")
+    message = "made with --prompt Find: ; this run is with --prompt query"
+    assert message in refused["error"]["message"]
     _, _, err = command(*embed[:3], tmp_path / "other", *embed[4:])
     assert "has prompts for document, query; none is used" in err
 
