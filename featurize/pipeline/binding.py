@@ -59,13 +59,15 @@ class Binding:
         }
         if self.table is None:
             return fresh
+        old = self.table.origin
+        options = ("runtime", "device", "precision", *self.job.remembered())
+        then, now = {**old["variant"], **old, **recalled(old)}, {**fresh["variant"], **fresh}
+        for refusal in _changed_options(then, now, options):
+            raise refusal
         self.table.card.require_same_space(
             self.encoder.card, here=f"the table {self.table.path}", there="this run"
         )
-        old = self.table.origin
-        options = ("runtime", "device", "precision", *self.job.remembered())
-        then = {**old["variant"], **old, **recalled(old)}
-        _require_made_alike(then, {**fresh["variant"], **fresh}, options)
+        _require_made_alike(then, now)
         self._require_source(old)
         return (
             old
@@ -188,15 +190,13 @@ def _changed_options(then: Json, now: Json, options: Iterable[str]) -> Iterator[
             )
 
 
-def _require_made_alike(then: Json, now: Json, options: Iterable[str]) -> None:
-    """Raise UsageError where options or encoder would make rows another way than those there."""
+def _require_made_alike(then: Json, now: Json) -> None:
+    """Raise UsageError where rows would have other columns, or come of another graph."""
     if then["no_text"] != now["no_text"]:
         raise UsageError(
             "The table was made without --no-text and holds its texts. A table is made one way.",
             fix="Leave --no-text out to go on as before, or choose another --out.",
         )
-    for refusal in _changed_options(then, now, options):
-        raise refusal
     if then["graph"] != now["graph"]:
         raise UsageError(
             f"The table was made with another export of {then['encoder']}, {then['bundle']}. A "
