@@ -15,6 +15,10 @@ from featurize.types import Json
 MODULES = "modules.json"
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
+_MAY_BRING_CODE = (CONFIG, "tokenizer_config.json", PREPROCESSOR, "processor_config.json")
+_WEIGHTS = "model.safetensors"
+_RENAMED = "transformers_weights"  # in a configuration, the name of other weights
+_LOADED_AS = (_RENAMED, "variant", "gguf_file")  # the same in how sentence-transformers loads it
 # Fields of config.json that training, loading or the library's own bookkeeping read, never vectors.
 _INERT = {
     "_name_or_path",
@@ -38,9 +42,9 @@ _INERT = {
 
 
 def read_config(folder: Path) -> Json:
-    """Read the model's configuration; refuse one that brings code or an adapter."""
-    for name in (CONFIG, "tokenizer_config.json", PREPROCESSOR):
-        if "auto_map" in json_object_if_any(folder / name):
+    """Read the model's configuration; refuse one that brings code, an adapter or other weights."""
+    for name in _MAY_BRING_CODE:
+        if _brings_code(json_object_if_any(folder / name)):
             raise ExportError(
                 f"{folder / name} asks for code from the model's repository (`auto_map`), which is "
                 "never run.",
@@ -51,7 +55,27 @@ def read_config(folder: Path) -> Json:
             f"{folder} holds an adapter and not a whole model.",
             fix="Merge the adapter into its base model and save that.",
         )
-    return json_object(folder / CONFIG)
+    config = json_object(folder / CONFIG)
+    _refuse_settings(folder / CONFIG, config, (_RENAMED,))
+    for path in folder.glob("sentence_*_config.json"):
+        for part in json_object(path).values():
+            _refuse_settings(path, part if isinstance(part, dict) else {}, _LOADED_AS)
+    return config
+
+
+def _brings_code(settings: Json) -> bool:
+    """Say whether settings, or those inside them, name code of the model's own."""
+    inner = (value for value in settings.values() if isinstance(value, dict))
+    return "auto_map" in settings or any(map(_brings_code, inner))
+
+
+def _refuse_settings(path: Path, settings: Json, names: Iterable[str]) -> None:
+    """Raise ExportError where settings lead to other weights than those that are hashed."""
+    if asked := [name for name in names if settings.get(name)]:
+        raise ExportError(
+            f"{path} asks for other weights than {_WEIGHTS} (`{asked[0]}`), which are not read.",
+            fix="Load the model with the library that saved it and save it again.",
+        )
 
 
 def config_digest(config: Json) -> str:
@@ -72,9 +96,7 @@ def digest(folder: Path, modules: Iterable[Path]) -> str:
 
 def weight_files(module: Path) -> list[Path]:
     """Return the files a module's weights lie in; raise ExportError unless they are safetensors."""
-    index = json_object_if_any(module / "model.safetensors.index.json")
-    names = sorted(set(index["weight_map"].values())) if index else ["model.safetensors"]
-    files = [module / Path(name).name for name in names]
+    files = [module / name for name in _weight_names(module)]
     for file in files:
         if not file.is_file():
             raise ExportError(
@@ -83,6 +105,21 @@ def weight_files(module: Path) -> list[Path]:
                 fix="Load the model with the library that saved it and save it again.",
             )
     return files
+
+
+def _weight_names(module: Path) -> list[str]:
+    """Return the names of the one weight file, or else of the parts that an index lists."""
+    path = module / f"{_WEIGHTS}.index.json"
+    if (module / _WEIGHTS).is_file() or not path.exists():
+        return [_WEIGHTS]
+    parts = json_object(path).get("weight_map")
+    names = sorted(set(map(str, parts.values()))) if isinstance(parts, dict) else []
+    if not names or not all(re.fullmatch(r"[^/\\]+\.safetensors", name) for name in names):
+        raise ExportError(
+            f"{path} cannot be read: names of safetensors files beside it were expected, found "
+            f"{', '.join(names) or 'none'}."
+        )
+    return names
 
 
 def license_of(folder: Path) -> str | None:

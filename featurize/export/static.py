@@ -48,7 +48,11 @@ def _table(layout: Layout) -> torch.Tensor:
     import torch
     from safetensors.torch import load_file
 
-    tensors = load_file(weight_files(layout.path)[0])
+    path = weight_files(layout.path)[0]
+    try:
+        tensors = load_file(path)
+    except Exception as error:  # the parser raises a type of its own
+        raise ExportError(f"{path} cannot be read: {error}.") from error
     rows = next((tensors[key] for key in _TABLE if key in tensors), None)
     if rows is None or rows.ndim != 2:
         raise ExportError(

@@ -29,8 +29,10 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
     if not stat.S_ISREG(path.stat().st_mode):
         raise ExportError(f"{path} is no regular file.")
     _require_size(path, path.stat().st_size)
+    data = path.read_bytes()
+    sums = {"": sha256_bytes(data)}
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
+        model = onnx.load_model_from_string(data)
     except Exception as error:  # the parser raises a type of its own
         raise ExportError(f"{path} is no ONNX file: {error}.") from error
     if model.functions:
@@ -39,9 +41,9 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
     names = {_entries(tensor).get("location", "") for tensor in external}
     files = {name: _data_file(path, name) for name in sorted(names)}
     _require_size(path, path.stat().st_size + sum(file.stat().st_size for file in files.values()))
+    sums |= {name: sha256_file(file) for name, file in files.items()}
     for tensor in external:
         _take_in(tensor, files[_entries(tensor)["location"]])
-    sums = {"": sha256_file(path)} | {name: sha256_file(file) for name, file in files.items()}
     return model, sums[""] if len(sums) == 1 else sha256_bytes(canonical_json(sums))
 
 

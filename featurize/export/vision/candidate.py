@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from featurize.bundle import PREPROCESS, EncoderCard, VectorSpace
 from featurize.errors import ExportError
 from featurize.export.candidate import Candidate, Contents
-from featurize.export.folders import config_digest, digest, license_of
+from featurize.export.folders import config_digest, license_of
 from featurize.export.graph import trace
 from featurize.export.pictures import reference_pictures
 from featurize.processors.preprocessing import Preprocessing
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 class ImageNetwork:
     """A network as it was loaded from a folder.
 
-    `missing` names the weights that the folder lacks, which are random numbers; `rules` say how
-    images reach it, `pooling` where its vector is taken; `encode` is the reference.
+    `weights` is the SHA-256 of its weights, taken before they were loaded; `missing` names those
+    that the folder lacks, which are random numbers; `rules` say how images reach it, `pooling`
+    where its vector is taken; `encode` is the reference.
     """
 
     folder: Path
     config: Json
+    weights: str
     network: Any
     missing: set[str]
     rules: Preprocessing
@@ -51,7 +53,7 @@ def propose(loaded: ImageNetwork, name: str) -> Candidate:
     pixels = torch.zeros((2, 3, *loaded.rules.shape))
     preparation = canonical_json(loaded.rules.to_json())
     space = VectorSpace(
-        weights=digest(loaded.folder, [loaded.folder]),
+        weights=loaded.weights,
         preparation=sha256_bytes(preparation),
         architecture=f"{type(loaded.network).__name__}/{config_digest(loaded.config)}",
         pooling=loaded.pooling,

@@ -9,7 +9,7 @@ import numpy as np
 
 from featurize.errors import ExportError, MissingExtra
 from featurize.export.candidate import Candidate, Contents
-from featurize.export.folders import CONFIG, json_object, weight_files
+from featurize.export.folders import digest, read_config, weight_files
 from featurize.export.quiet import quiet
 from featurize.export.viewing import middle, view
 from featurize.export.vision.candidate import ImageNetwork, propose
@@ -34,7 +34,7 @@ def load_timm_model(folder: Path, name: str) -> Candidate:
     except ImportError as error:
         raise MissingExtra(f"Exporting {name} ({error.name or 'timm'})", "timm") from error
 
-    config = json_object(folder / CONFIG)
+    config, weights = read_config(folder), digest(folder, [folder])
     network, missing = _load(folder, config)
     feeding = resolve_data_config(pretrained_cfg=config[_SETTINGS])
     rules = _rules(feeding, name)
@@ -47,6 +47,7 @@ def load_timm_model(folder: Path, name: str) -> Candidate:
     loaded = ImageNetwork(
         folder=folder,
         config=config,
+        weights=weights,
         network=network,
         missing=missing,
         rules=rules,

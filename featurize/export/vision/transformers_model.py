@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from featurize.export.candidate import Candidate
-from featurize.export.folders import PREPROCESSOR, json_object, read_config, weight_files
+from featurize.export.folders import PREPROCESSOR, digest, json_object, read_config
 from featurize.export.vision.candidate import ImageNetwork, propose
 from featurize.export.vision.network import layers_of, load_network, pooling_of
 from featurize.export.vision.preparation import load_processor, read_preprocessing
@@ -21,7 +21,7 @@ def load_transformers_model(folder: Path, name: str) -> Candidate:
     config = read_config(folder)
     pooling = pooling_of(config, name)
     json_object(folder / PREPROCESSOR)
-    weight_files(folder)
+    weights = digest(folder, [folder])
     processor = load_processor(folder)
     rules = read_preprocessing(processor)
     network, missing = load_network(folder)
@@ -29,6 +29,7 @@ def load_transformers_model(folder: Path, name: str) -> Candidate:
     loaded = ImageNetwork(
         folder=folder,
         config=config,
+        weights=weights,
         network=network,
         missing=missing,
         rules=rules,

@@ -52,6 +52,20 @@ def test_code_of_a_model_is_never_run(name, vit):
     refuse(vit, rf"{name} asks for code .*auto_map")
 
 
+def test_code_of_a_processor_inside_another_file_is_never_run(vit):
+    """The image processor may stand in the configuration of a larger one."""
+    inner = {"image_processor": {"auto_map": {"AutoImageProcessor": "own.Own"}}}
+    (vit / "processor_config.json").write_text(json.dumps(inner))
+    refuse(vit, r"processor_config.json asks for code .*auto_map")
+
+
+def test_adapters_are_no_models(vit):
+    """An adapter is refused whatever its weights are."""
+    (vit / "adapter_config.json").write_text("{}")
+    (vit / "adapter_model.bin").write_bytes(b"")
+    refuse(vit, "holds an adapter")
+
+
 def test_pickled_weights_are_not_read(vit):
     """Weights of another format than safetensors do not count."""
     (vit / "model.safetensors").rename(vit / "pytorch_model.bin")

@@ -43,7 +43,11 @@ def test_the_weights_of_one_file_are_its_hash(make_model, hashes):
         ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": "code.T"}}, "never run"),
         ("1_Pooling/config.json", {"pooling_mode": ["mean", "median"]}, "Pooling is median"),
         ("1_Pooling/config.json", {"include_prompt": False}, "tokens of the prompt"),
+        ("processor_config.json", {"image_processor": {"auto_map": {"A": "b.C"}}}, "never run"),
         ("adapter_config.json", {"peft_type": "LORA"}, "adapter"),
+        ("config.json", {"transformers_weights": "x.safetensors"}, "other weights than model"),
+        ("sentence_bert_config.json", {"model_args": {"variant": "x"}}, "other weights than model"),
+        ("sentence_bert_config.json", {"config_args": {"transformers_weights": "x"}}, "other wei"),
         ("config_sentence_transformers.json", {"prompts": {"query": 7}}, "prompts are texts"),
         ("config_sentence_transformers.json", {"truncate_dim": "8"}, "truncate_dim is '8'"),
     ],
@@ -97,6 +101,31 @@ def test_pickled_weights_are_refused(copy_model):
     folder = copy_model()
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(ExportError, match="safetensors files only"):
+        Layout.read(folder)
+
+
+def test_the_weights_that_are_loaded_are_hashed(copy_model, hashes):
+    """Beside a weight file, an index of parts means nothing; without it, its parts are the weights.
+
+    So it is when transformers loads them.
+    """
+    folder = copy_model()
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": {"a": "part.safetensors"}}))
+    assert Layout.read(folder).weights == hashes(folder)["model.safetensors"]
+    (folder / "model.safetensors").rename(folder / "part.safetensors")
+    assert Layout.read(folder).weights == hashes(folder)["part.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "parts", [{"a": "../model.safetensors"}, {"a": "pytorch_model.bin"}, {"a": 3}, {}, [], None]
+)
+def test_an_index_leads_to_safetensors_beside_it_alone(parts, copy_model):
+    """Parts in other folders and of other formats are refused before they are loaded."""
+    folder = copy_model()
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+    with pytest.raises(ExportError, match="names of safetensors files beside it"):
         Layout.read(folder)
 
 
