@@ -18,6 +18,7 @@ GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
 PREPROCESS = "preprocess.json"
 REFERENCE = "reference.npz"
+VARIANTS = {"fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}  # by precision, where there are
 _PREPARATION = {Modality.TEXT: TOKENIZER, Modality.IMAGE: PREPROCESS}
 
 
@@ -155,6 +156,10 @@ class Bundle:
         """Return the SHA-256 of the fp32 ONNX graph."""
         return self.files[GRAPH]
 
+    def graph_for(self, precision: str) -> str:
+        """Return the SHA-256 of the graph of a precision; where it is derived, of the fp32 one."""
+        return self.files.get(VARIANTS.get(precision, GRAPH), self.graph_sha256)
+
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open a bundle and check the SHA-256 of every file before anything parses it."""
@@ -193,10 +198,12 @@ class Bundle:
         """Refuse a card that names other files than its modality has, or another preparation."""
         preparation = _PREPARATION[self.card.modality]
         required = {GRAPH, preparation}
-        if not required <= self.files.keys() <= required | {REFERENCE}:
+        known = required | {REFERENCE, *VARIANTS.values()}
+        if not required <= self.files.keys() <= known:
             raise BundleError(
                 f"{self.path / CARD} names the files {', '.join(sorted(self.files))}; "
-                f"{', '.join(sorted(required))} and {REFERENCE} are expected."
+                f"{', '.join(sorted(required))} are expected, and of others at most "
+                f"{', '.join(sorted(known - required))}."
             )
         if self.files[preparation] != self.card.space.preparation:
             raise BundleError(

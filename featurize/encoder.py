@@ -93,7 +93,7 @@ class Encoder:
             "device": self.runtime.device,
             "precision": str(self.runtime.precision),
             "budget": self.budget,
-            "graph": self.bundle.graph_sha256,
+            "graph": self.bundle.graph_for(self.runtime.precision),
             "prompt": self.reading.prompt and self.reading.prompt.to_json(),
             "cosine": self.cosine,
             "library": self.runtime.library,

@@ -142,7 +142,9 @@ def _is_computed(bundle: Bundle, precision: Precision) -> bool:
 def _rates(bundle: Bundle) -> Iterator[Rate]:
     """Give what was measured with the bundle's graph on this machine."""
     for key, value in kept("rate"):
-        if not key.keys() >= {*_PLACE, "cost", "hardware"} or key["graph"] != bundle.graph_sha256:
+        if not key.keys() >= {*_PLACE, "cost", "hardware"}:
+            continue
+        if key["graph"] != bundle.graph_for(str(key["precision"])):
             continue
         if key["hardware"] == hardware(key["device"]):
             yield Rate(value, key["cost"], key["precision"], key["device"], key["library"])

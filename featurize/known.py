@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featurize.bundle import REFERENCE
+from featurize.bundle import REFERENCE, Bundle
 from featurize.cache import measured
 from featurize.config import Precision
 from featurize.encoder import Encoder, accepted
 from featurize.errors import BundleError, RuntimeUnavailable
-from featurize.fidelity import cosines, neighbours_kept
+from featurize.fidelity import Fidelity, cosines, neighbours_kept
 from featurize.matryoshka import shorten
 from featurize.reference import read_reference
 from featurize.runtimes.devices import hardware
@@ -27,6 +27,7 @@ LEAST_COSINE = {
     Precision.BF16: 0.9,
     Precision.INT8: 0.95,
 }
+_SLACK = 1.5  # of a loss that was accepted: other processors round otherwise
 
 
 def check_fidelity(encoder: Encoder) -> float:
@@ -34,20 +35,32 @@ def check_fidelity(encoder: Encoder) -> float:
 
     It is measured once for a bundle, runtime and machine, and kept in the cache; the encoder states
     it from then on. Raises RuntimeUnavailable where the vectors are others than the precision
-    accounts for.
+    accounts for, and than was accepted when the bundle was made.
     """
     made = encoder.runtime
     places = ("runtime", "device", "precision", "graph", "library")
     key = {name: encoder.variant[name] for name in places}
     key |= {"fingerprint": encoder.fingerprint, "hardware": hardware(made.device)}
     encoder.cosine = measured("fidelity", key, KnownInputs(encoder).cosine)
-    if not encoder.cosine >= LEAST_COSINE[made.precision]:
+    if not encoder.cosine >= _least_cosine(encoder.bundle, made.precision):
         raise RuntimeUnavailable(
             f"{made.library} with {made.precision} gives other vectors than the original here: the "
             f"cosine on known inputs falls to {encoder.cosine:.4f}.",
             fix="Use --precision fp32 --runtime onnxruntime; on a GPU, if need be, --device cpu.",
         )
     return encoder.cosine
+
+
+def _least_cosine(bundle: Bundle, precision: Precision) -> float:
+    """Return the cosine that is expected of a precision: less where the card accepts a loss."""
+    least = LEAST_COSINE[precision]
+    try:
+        stated = bundle.export["precisions"][precision]
+        if stated["accepted_loss"] is True:
+            least = min(least, 1 - _SLACK * (1 - float(stated["min_cosine"])))
+    except (KeyError, TypeError, ValueError):  # nothing that can be read was accepted
+        pass
+    return least
 
 
 class KnownInputs:
@@ -71,6 +84,10 @@ class KnownInputs:
     def cosine(self) -> float:
         """Return the least cosine between its vectors and the original's."""
         return float(cosines(self._encoder.encode_contents(self.contents), self._expected).min())
+
+    def fidelity(self) -> Fidelity:
+        """Compare its vectors with the original's."""
+        return Fidelity.of(self._encoder.encode_contents(self.contents), self._expected)
 
     def neighbours_kept(self) -> float:
         """Return the share of the 10 nearest neighbours in the original that `dim` keeps."""

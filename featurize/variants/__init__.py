@@ -1,4 +1,4 @@
-"""Graphs of lower precision, derived from a bundle's fp32 graph once and kept in the cache."""
+"""Graphs of lower precision: a bundle's own, else derived from fp32 once and kept in the cache."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from featurize import storage
-from featurize.bundle import GRAPH, Bundle
+from featurize.bundle import GRAPH, VARIANTS, Bundle
 from featurize.cache import cache_folder
 from featurize.config import Precision
 from featurize.errors import FeaturizeError, MissingExtra, RuntimeUnavailable
 from featurize.variants.fp16 import to_fp16
 from featurize.variants.int8 import require_products, to_int8, without_products
 
-__all__ = ["is_at_hand", "kept_graphs", "read_graph", "require_derivable", "without_products"]
+__all__ = [
+    "derive",
+    "is_at_hand",
+    "kept_graphs",
+    "read_graph",
+    "require_derivable",
+    "without_products",
+]
 
 _DERIVATIONS = {Precision.FP16: to_fp16, Precision.INT8: to_int8}
 _RECIPE = 1  # to be raised whenever other graphs come out
@@ -22,12 +29,13 @@ _RECIPE = 1  # to be raised whenever other graphs come out
 def read_graph(bundle: Bundle, precision: Precision) -> bytes:
     """Return the graph that computes in a precision, after its SHA-256 was checked.
 
-    fp32 and bf16 are computed from the bundle's own; fp16 and int8 have graphs of their own, which
-    are derived when they are first asked for. Raises MissingExtra where the package `onnx` is not
-    installed, RuntimeUnavailable where an encoder cannot be computed in that precision.
+    fp32 and bf16 are computed from one graph; fp16 and int8 have graphs of their own, which the
+    bundle holds, or which are derived when they are first asked for. Raises MissingExtra where that
+    takes the package `onnx` and it is not installed, RuntimeUnavailable where an encoder cannot be
+    computed in that precision.
     """
-    if precision not in _DERIVATIONS:
-        return bundle.read(GRAPH)
+    if (name := _own(bundle, precision)) is not None:
+        return bundle.read(name)
     folder = _folder(bundle, precision)
     if (graph := _kept(folder)) is not None:
         return graph
@@ -35,7 +43,7 @@ def read_graph(bundle: Bundle, precision: Precision) -> bytes:
         if (graph := _kept(folder)) is not None:  # another process was first
             return graph
         storage.remove(folder)  # what a killed one left
-        graph = _derive(bundle, precision)
+        graph = derive(bundle, precision)
         storage.make_folder(folder)
         storage.put(folder / f"{storage.sha256_bytes(graph)}.onnx", graph)
         return graph
@@ -43,7 +51,7 @@ def read_graph(bundle: Bundle, precision: Precision) -> bytes:
 
 def is_at_hand(bundle: Bundle, precision: Precision) -> bool:
     """Say whether a graph can be read without deriving it first."""
-    return precision not in _DERIVATIONS or any(_folder(bundle, precision).glob("*.onnx"))
+    return bool(_own(bundle, precision)) or any(_folder(bundle, precision).glob("*.onnx"))
 
 
 def require_derivable(bundle: Bundle, precision: Precision) -> None:
@@ -60,6 +68,27 @@ def require_derivable(bundle: Bundle, precision: Precision) -> None:
 def kept_graphs(bundle: Bundle) -> list[Path]:
     """Return the files of all graphs that were derived from a bundle's."""
     return sorted((cache_folder() / "graphs").glob(f"{bundle.graph_sha256[:32]}-*/*.onnx"))
+
+
+def derive(bundle: Bundle, precision: Precision) -> bytes:
+    """Derive a graph from the fp32 one, past the cache; raises what `read_graph` does."""
+    _require_onnx(precision)
+    try:
+        return _DERIVATIONS[precision](bundle.read(GRAPH))
+    except FeaturizeError:
+        raise
+    except Exception as error:  # the tools raise whatever they met in the graph
+        raise RuntimeUnavailable(
+            f"{bundle.card.name} cannot be computed in {precision}: its graph could not be derived "
+            f"({type(error).__name__}: {error}).",
+            fix="Use --precision fp32.",
+        ) from error
+
+
+def _own(bundle: Bundle, precision: Precision) -> str | None:
+    """Return the file of the bundle that computes in a precision, None where none does."""
+    name = VARIANTS.get(precision, GRAPH)
+    return name if name in bundle.files else None
 
 
 def _folder(bundle: Bundle, precision: Precision) -> Path:
@@ -81,18 +110,3 @@ def _kept(folder: Path) -> bytes | None:
 def _require_onnx(precision: Precision) -> None:
     if find_spec("onnx") is None:
         raise MissingExtra(f"--precision {precision}", "precisions")
-
-
-def _derive(bundle: Bundle, precision: Precision) -> bytes:
-    """Derive a graph; raise RuntimeUnavailable where this one cannot be."""
-    _require_onnx(precision)
-    try:
-        return _DERIVATIONS[precision](bundle.read(GRAPH))
-    except FeaturizeError:
-        raise
-    except Exception as error:  # the tools raise whatever they met in the graph
-        raise RuntimeUnavailable(
-            f"{bundle.card.name} cannot be computed in {precision}: its graph could not be derived "
-            f"({type(error).__name__}: {error}).",
-            fix="Use --precision fp32.",
-        ) from error
