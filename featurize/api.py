@@ -59,7 +59,7 @@ def run(
         source, name = _prepare(job)
         require_possible(name, _precision(job))
         require_writable(Path(job.out))
-        bundle = resolve(name, say=reporter.say)
+        bundle = resolve(name, revision=job.revision, say=reporter.say)
         encoder = _opened(bundle, name, job, source)
         recorded = name if name in BUILT_IN else str(bundle.path.resolve())
         with guard or nullcontext():
@@ -79,7 +79,7 @@ def plan(job: Job, reporter: Reporter | None = None) -> Json:
         source, name = _prepare(job)
         encoder: Encoder | FeaturizeError | None = changed_way(asked, origin)
         try:
-            if encoder is None and (bundle := ready(name, _precision(job))):
+            if encoder is None and (bundle := ready(name, _precision(job), job.revision)):
                 encoder = _opened(bundle, name, job, source)
         except (RuntimeUnavailable, MissingExtra) as refusal:
             encoder = refusal
@@ -197,7 +197,7 @@ def embed(job: Job) -> RunSummary:
     return run(job)
 
 
-def load_encoder(
+def load_encoder(  # noqa: PLR0913 - each is a choice of its own
     name: str = "minilm",
     *,
     device: str = "auto",
@@ -205,12 +205,13 @@ def load_encoder(
     precision: Precision | str = Precision.AUTO,
     prompt: str | None = None,
     dim: int | None = None,
+    revision: str | None = None,
 ) -> Encoder:
     """Load a frozen encoder: `minilm`, `efficientnet-lite0`, a bundle or a model to export.
 
     `encoder.encode(inputs)` gives (n, dim) float32 for texts, or for images as paths, bytes or PIL
     images. `prompt` is `query`, `document` or a text that is put before every text; `dim` keeps the
-    first numbers of every vector.
+    first numbers of every vector; `revision` is the branch, tag or commit of a model on the Hub.
     """
     from featurize.catalog import resolve
     from featurize.encoder import Encoder
@@ -218,7 +219,7 @@ def load_encoder(
     from featurize.prompts import choose_prompt
 
     check_device(device)
-    bundle = resolve(name)
+    bundle = resolve(name, revision=revision)
     encoder = Encoder.open(
         bundle,
         device=device,

@@ -12,7 +12,7 @@ from featurize.bundle import CARD, Bundle, EncoderCard
 from featurize.cache import cache_folder
 from featurize.config import Precision
 from featurize.errors import BundleError
-from featurize.export import export, ignore
+from featurize.export import export, ignore, is_bundle
 from featurize.export.origin import Found, locate
 from featurize.types import Modality
 from featurize.variants import is_at_hand, require_derivable, without_products
@@ -23,38 +23,40 @@ DEFAULT: dict[Modality, str] = {modality: name for name, modality in BUILT_IN.it
 _STAGED = re.compile(r"\.(?P<slug>.+)\.[0-9a-f]{32}")
 
 
-def resolve(name: str, *, say: Callable[[str], None] = ignore) -> Bundle:
+def resolve(
+    name: str, *, revision: str | None = None, say: Callable[[str], None] = ignore
+) -> Bundle:
     """Return the bundle of a built-in name, a bundle folder, or a model's folder or id.
 
     What is no bundle is exported into the cache once; from then on it is opened there, without
-    torch or a network. A folder whose files have changed since counts as another model. Raises
-    UsageError for a name that means nothing, BundleError for a damaged bundle.
+    torch or a network. A folder whose files have changed since counts as another model, and so does
+    another `revision` of an id. Raises UsageError for a name that means nothing, BundleError for a
+    damaged bundle.
     """
-    bundle = at_hand(name)
+    bundle = at_hand(name, revision)
     if bundle is not None:
         return bundle
-    origin = locate(name)
+    origin = locate(name, revision=revision)
     folder = _bundles() / origin.slug
-    _export_once(origin, name, folder, say)
+    _export_once(origin, folder, say)
     return _open_cached(folder)
 
 
-def at_hand(name: str) -> Bundle | None:
+def at_hand(name: str, revision: str | None = None) -> Bundle | None:
     """Return the bundle that `resolve` gives, or None where it would have to export it first."""
-    path = Path(name).expanduser()
-    if name not in BUILT_IN and (path / CARD).is_file():
-        return Bundle.open(path)
-    folder = _bundles() / locate(name).slug
+    if revision is None and is_bundle(name):
+        return Bundle.open(Path(name).expanduser())
+    folder = _bundles() / locate(name, revision=revision).slug
     return _open_cached(folder) if folder.exists() else None
 
 
-def ready(name: str, precision: Precision) -> Bundle | None:
+def ready(name: str, precision: Precision, revision: str | None = None) -> Bundle | None:
     """Return the bundle of a name, None where it or its graph for a precision has yet to be made.
 
     Raises what would stop that, as far as it is known without making anything.
     """
     require_possible(name, precision)
-    bundle = at_hand(name)
+    bundle = at_hand(name, revision)
     if bundle is None or is_at_hand(bundle, precision):
         return bundle
     require_derivable(bundle, precision)
@@ -107,15 +109,15 @@ def _bundles() -> Path:
     return cache_folder() / "bundles"
 
 
-def _export_once(origin: Found, name: str, folder: Path, say: Callable[[str], None]) -> None:
+def _export_once(origin: Found, folder: Path, say: Callable[[str], None]) -> None:
     """Export unless another process does so first; it is waited for."""
     with storage.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
         if folder.exists():
             return
         _sweep(folder)
-        duration = " (about 20 s)" if name in BUILT_IN else ""
+        duration = " (about 20 s)" if origin.name in BUILT_IN else ""
         say(f"Exporting {origin.name} to ONNX once{duration} ...")
-        export(name, folder, say=say)
+        export(origin, folder, say=say)
 
 
 def _sweep(folder: Path) -> None:

@@ -1,9 +1,8 @@
-"""`embed` and `export`."""
+"""`embed`: raw data to tables."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,9 +20,8 @@ _PLANNED = ("new", "changed", "updated", "unchanged", "deleted")
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands that make tables and bundles."""
+    """Add the command."""
     command(app, "embed", embed)
-    command(app, "export", export)
 
 
 def embed(
@@ -53,49 +51,6 @@ def embed(
     code = EXIT_REJECTS if summary.rejected and job.max_rejects is None else 0
     rejects = f"{_rejects(summary)}: `featurize inspect {summary.table}` lists them"
     return Outcome(api.summary_json(summary), _summary_text(summary, job), code, why=rejects)
-
-
-def export(
-    console: Console,
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="minilm, efficientnet-lite0, a model of sentence-transformers, transformers or "
-            "timm, or an ONNX file."
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="The folder of the bundle.")],
-    max_length: Annotated[
-        int | None, typer.Option(help="Read at most this many tokens of a text.")
-    ] = None,
-    card: Annotated[
-        Path | None,
-        typer.Option(
-            help="What an ONNX file does not say itself, as JSON; else FILE.json beside FILE.onnx."
-        ),
-    ] = None,
-) -> Outcome:
-    """Export a model to an encoder bundle and check it against the original."""
-    from featurize.export import export as export_model
-
-    bundle = export_model(model, out, max_length=max_length, card=card)
-    for sentence in bundle.export.get("assumed", ()):
-        console.say(sentence)
-    made = bundle.card
-    parity = bundle.export["parity"]
-    data = {
-        "bundle": str(out),
-        **made.to_json(),
-        "dim": made.dim,
-        "parity": parity,
-        "files": bundle.files,
-    }
-    text = (
-        f"{out}: {made.name}, {made.dim} dimensions, fingerprint {made.fingerprint[:12]}\n"
-        f"Checked against the original on {parity['inputs']} inputs: "
-        f"largest difference {parity['max_abs_diff']:.1e}."
-    )
-    return Outcome(data, text)
 
 
 def _summary_text(summary: RunSummary, job: Job) -> str:

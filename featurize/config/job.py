@@ -73,6 +73,11 @@ class Job:
         "sentence-transformers or image model, instead of the table's own encoder or the default.",
         metavar="NAME",
     )
+    revision: str | None = option(
+        None,
+        "Use this branch, tag or commit of an encoder on the Hugging Face Hub.",
+        metavar="REV",
+    )
     modality: Modality | str | None = option(
         None, "Embed the texts or the images of a source that holds both.", choices=Modality
     )

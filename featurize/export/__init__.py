@@ -14,14 +14,18 @@ from featurize import storage
 from featurize.bundle import CARD, GRAPH, REFERENCE, Bundle, write_card
 from featurize.encoder import Encoder
 from featurize.errors import UsageError
+from featurize.export.builtin import PACKAGES
 from featurize.export.candidate import Candidate
-from featurize.export.origin import locate
+from featurize.export.origin import Found, locate
 from featurize.export.parity import Parity, check_parity
+from featurize.export.precision import Lower, add_graph, copy_with_graph
 from featurize.reference import write_reference
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+__all__ = ["Lower", "export", "ignore", "is_bundle", "locate", "lower_bundle", "write_bundle"]
 
 EXPORTER = 1
 _LIBRARIES = ("onnx", "onnxruntime", "numpy")
@@ -32,29 +36,30 @@ def ignore(line: str) -> None:
 
 
 def export(
-    model: str | Path,
+    model: str | Path | Found,
     out: Path,
     *,
     max_length: int | None = None,
-    card: Path | None = None,
+    lower: Lower | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = ignore,
 ) -> Bundle:
     """Export a model, check it against the original, and write its bundle.
 
-    `model` is `minilm`, `efficientnet-lite0`, an ONNX file, or the folder or Hub id of a model of
-    sentence-transformers, transformers or timm; `max_length` lowers the number of tokens a text may
-    have, and `card` says about an ONNX file what it does not say itself. The bundle appears whole
-    or not at all; with `overwrite` it replaces an older one. Raises UsageError where `model` or
-    `out` cannot be meant, MissingExtra without the packages it takes, ExportError for models that
-    are not supported or come out unfaithful.
+    `model` is `minilm`, `efficientnet-lite0`, an ONNX file, the folder or Hub id of a model of
+    sentence-transformers, transformers or timm, or what `locate` found; `max_length` lowers the
+    number of tokens a text may have, and `lower` adds the graph of a lower precision. The bundle
+    appears whole or not at all; with `overwrite` it replaces an older one. Raises UsageError where
+    `model` or `out` cannot be meant, MissingExtra without the packages it takes, ExportError for
+    models that are not supported or come out unfaithful, in fp32 or the lower precision.
     """
     out = Path(out)
     _require_room(out, overwrite)
-    candidate = locate(model, card).load(max_length)
+    found = locate(model) if isinstance(model, str | Path) else model
+    candidate = found.load(max_length)
     for sentence in candidate.assumed:
         say(sentence)
-    parity = write_bundle(candidate, out)
+    parity = write_bundle(candidate, out, lower)
     say(
         f"Checked against the original on {parity.inputs} inputs: vectors differ by at most "
         f"{parity.max_abs_diff:.1e}."
@@ -62,10 +67,28 @@ def export(
     return Bundle.open(out)
 
 
-def write_bundle(candidate: Candidate, out: Path) -> Parity:
+def is_bundle(model: str | Path) -> bool:
+    """Say whether a name is that of a bundle's folder, and of no built-in model."""
+    return str(model) not in PACKAGES and (Path(model).expanduser() / CARD).is_file()
+
+
+def lower_bundle(folder: str | Path, out: Path, lower: Lower) -> Bundle:
+    """Write a new bundle that holds what the one in `folder` does, and a graph of lower precision.
+
+    Raises UsageError where there is no room at `out` or nothing to add, MissingExtra without the
+    package `onnx`, RuntimeUnavailable and ExportError where the precision cannot be had, or not
+    without losing too much.
+    """
+    _require_room(out, overwrite=False)
+    copy_with_graph(Bundle.open(Path(folder).expanduser()), out, lower)
+    return Bundle.open(out)
+
+
+def write_bundle(candidate: Candidate, out: Path, lower: Lower | None = None) -> Parity:
     """Write a bundle over what is at `out`, if its vectors are those of the reference.
 
-    Raises ExportError, and leaves `out` as it is, where they are not.
+    With `lower`, it has a graph of that precision too. Raises ExportError, and leaves `out` as it
+    is, where vectors are others.
     """
     data = candidate.graph()
     candidate, expected = _with_vectors(candidate)
@@ -76,6 +99,8 @@ def write_bundle(candidate: Candidate, out: Path) -> Parity:
         write_reference(staged / REFERENCE, candidate.contents, expected)
         parity = _check(staged, candidate, expected)
         write_card(staged, candidate.card, _provenance(candidate, parity))
+        if lower is not None:
+            add_graph(staged, lower)
     return parity
 
 
@@ -114,14 +139,14 @@ def _check(staged: Path, candidate: Candidate, expected: NDArray[np.float32]) ->
 def _provenance(candidate: Candidate, parity: Parity) -> Json:
     """Return how the bundle was made, without times and places."""
     libraries = (*_LIBRARIES, *candidate.libraries)
-    assumed = {"assumed": list(candidate.assumed)} if candidate.assumed else {}
+    stated: Json = {"revision": candidate.revision, "assumed": list(candidate.assumed)}
     return {
         "exporter": EXPORTER,
         "source": candidate.source,
         "license": candidate.license,
         "parity": asdict(parity),
         "libraries": {name: str(import_module(name).__version__) for name in libraries},
-        **assumed,
+        **{name: value for name, value in stated.items() if value},
     }
 
 

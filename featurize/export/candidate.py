@@ -23,7 +23,8 @@ class Candidate:
     `encode` is the reference: it turns `contents` into vectors (n, dim) float32 with the source's
     own code and none of ours, with the prompt of one of `roles`, the source's default for None, or
     without one for "". `overlong` are texts too long for that, with their token ids in the source.
-    `assumed` says, a sentence each, what the source leaves open and how it was taken.
+    `assumed` says, a sentence each, what the source leaves open and how it was taken. `revision` is
+    the commit of a source on the Hub.
     """
 
     card: EncoderCard
@@ -38,3 +39,4 @@ class Candidate:
     roles: tuple[str, ...] = ()
     overlong: Sequence[tuple[str, Sequence[int]]] = ()
     assumed: tuple[str, ...] = ()
+    revision: str | None = None
