@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Set
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -10,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from featurize.api import load_encoder
 from featurize.encoder import Encoder
 from featurize.errors import InputRejected, UsageError
-from featurize.types import Modality
+from featurize.types import Modality, kinds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,9 +48,9 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         values, encoder = self._column(X), self._loaded()
         try:
-            return encoder.encode(values)
+            return encoder.encode(map(self._input, values))
         except _REFUSALS as error:
-            row = _first_refused(encoder, values)
+            row = self._first_refused(values)
             hint = f"\n{self.hint}" if isinstance(error, TypeError) else ""
             raise ValueError(f"Row {row} cannot be encoded: {error}{hint}") from error
 
@@ -87,6 +88,23 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             )
         return list(values)
 
+    def _input(self, value: Any) -> Any:
+        """Return a value as encoders of texts and images tell it; raise TypeError for another."""
+        return value
+
+    def _first_refused(self, values: list[Any]) -> int:
+        """Return the row of the first input that cannot be encoded."""
+        processor = self._loaded().processor
+
+        def refused(value: Any) -> bool:
+            try:
+                sample = processor.prepare([processor.admit(self._input(value))])[0]
+            except _REFUSALS:
+                return True
+            return isinstance(sample, InputRejected)
+
+        return next(row for row, value in enumerate(values) if refused(value))
+
     @property
     def _n_features_out(self) -> int:
         return self._loaded().dim
@@ -102,10 +120,10 @@ class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         encoder = load_encoder(
             self.encoder, device=self.device, precision=self.precision, prompt=self.prompt
         )
-        if encoder.card.modality is not self.modality:
+        if self.modality not in encoder.card.modalities:
             raise UsageError(
                 f"{type(self).__name__} needs an encoder of {self.modality}s; {self.encoder!r} "
-                f"takes {encoder.card.modality}s."
+                f"takes {kinds(encoder.card.modalities)}."
             )
         return encoder
 
@@ -131,6 +149,11 @@ class TextEmbedder(_Embedder):
         super().__init__(encoder, device, precision)
         self.prompt = prompt
 
+    def _input(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            raise TypeError(f"Expected a text (str), got {type(value).__name__}: {value!r:.80}")
+        return value
+
 
 class ImageEmbedder(_Embedder):
     """Turn images, given as paths, bytes or PIL images, into vectors with a frozen encoder.
@@ -146,15 +169,5 @@ class ImageEmbedder(_Embedder):
     ) -> None:
         super().__init__(encoder, device, precision)
 
-
-def _first_refused(encoder: Encoder, values: list[Any]) -> int:
-    """Return the row of the first input that cannot be encoded."""
-
-    def refused(value: Any) -> bool:
-        try:
-            sample = encoder.processor.prepare([encoder.processor.admit(value)])[0]
-        except _REFUSALS:
-            return True
-        return isinstance(sample, InputRejected)
-
-    return next(row for row, value in enumerate(values) if refused(value))
+    def _input(self, value: Any) -> Any:
+        return Path(value) if isinstance(value, str) else value

@@ -128,8 +128,8 @@ class Searcher:
         return encoder
 
     def _ask(self, modality: Modality, query: Any, k: int) -> list[Hit]:
-        if self.index.encoder.modality is not modality:
-            raise UsageError(_ASK[self.index.encoder.modality])
+        if modality not in self.index.encoder.modalities:
+            raise UsageError(_ASK[self.index.encoder.modalities[0]])
         try:
             vectors = self.encoder.encode([query])
         except InputRejected as rejection:

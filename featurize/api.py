@@ -22,8 +22,8 @@ from featurize.config import (
     check_device,
     choose,
 )
-from featurize.errors import MissingExtra, RuntimeUnavailable, UsageError
-from featurize.types import Json, Modality, Reporter, RunSummary, Silent
+from featurize.errors import MissingExtra, RuntimeUnavailable
+from featurize.types import Json, Reporter, RunSummary, Silent
 
 if TYPE_CHECKING:
     from featurize.bundle import Bundle
@@ -54,9 +54,9 @@ def run(
     origin = _origin(job)
     if (refusal := changed_way(job, origin)) is not None:
         raise refusal
-    job = _as_before(job, origin)
+    asked, job = job, _as_before(job, origin)
     with never_emptied(Path(job.out)):
-        source, name = _prepare(job)
+        source, name = _prepare(asked, job)
         require_possible(name, _precision(job))
         require_writable(Path(job.out))
         bundle = resolve(name, revision=job.revision, say=reporter.say)
@@ -76,7 +76,7 @@ def plan(job: Job, reporter: Reporter | None = None) -> Json:
     origin = _origin(job)
     asked, job = job, _as_before(job, origin)
     with never_emptied(Path(job.out)):
-        source, name = _prepare(job)
+        source, name = _prepare(asked, job)
         encoder: Encoder | FeaturizeError | None = changed_way(asked, origin)
         try:
             if encoder is None and (bundle := ready(name, _precision(job), job.revision)):
@@ -91,11 +91,12 @@ def _opened(bundle: Bundle, name: str, job: Job, source: Source) -> Encoder:
 
     Raises UsageError where it takes another kind of input, or its vectors cannot be stored so.
     """
+    from featurize.catalog import require_taken
     from featurize.encoder import Encoder
     from featurize.prompts import choose_prompt
     from featurize.table.elements import require_storable
 
-    _require_modality(name, bundle.card.modality, source.modality)
+    require_taken(name, bundle.card.modalities, source.modalities, job.source)
     encoder = Encoder.open(
         bundle,
         device=job.device,
@@ -137,17 +138,21 @@ def _as_before(job: Job, origin: Json) -> Job:
     )
 
 
-def _prepare(job: Job) -> tuple[Source, str]:
-    """Open the source, name the encoder, and refuse what cannot work before anything costs time."""
-    from featurize.catalog import BUILT_IN, DEFAULT
+def _prepare(asked: Job, job: Job) -> tuple[Source, str]:
+    """Open the source, name the encoder, and refuse what cannot work before anything costs time.
+
+    The source is opened as it was `asked` for: a table of texts and images that remembers an option
+    for texts goes on when its last text is gone.
+    """
+    from featurize.catalog import BUILT_IN, DEFAULT, require_taken
     from featurize.sources import open_source
     from featurize.table.room import require_room
 
-    source = open_source(job)
+    source = open_source(asked)
     require_room(Path(job.out))
-    name = job.encoder or DEFAULT[source.modality]
+    name = job.encoder or DEFAULT[source.modalities[0]]
     if name in BUILT_IN:
-        _require_modality(name, BUILT_IN[name], source.modality)
+        require_taken(name, (BUILT_IN[name],), source.modalities, job.source)
     return source, name
 
 
@@ -156,17 +161,6 @@ def _precision(job: Job) -> Precision:
     from featurize.runtimes import choose_place
 
     return choose_place(job.device, RuntimeName(job.runtime), Precision(job.precision)).precision
-
-
-def _require_modality(name: str, takes: Modality, holds: Modality) -> None:
-    """Raise UsageError where an encoder takes another kind of input than the source holds."""
-    from featurize.catalog import DEFAULT
-
-    if takes is not holds:
-        raise UsageError(
-            f"The encoder {name!r} takes {takes}s; the source holds {holds}s.",
-            fix=f"Leave out --encoder for the default, {DEFAULT[holds]!r}.",
-        )
 
 
 def _declared_by(
@@ -210,8 +204,9 @@ def load_encoder(  # noqa: PLR0913 - each is a choice of its own
     """Load a frozen encoder: `minilm`, `efficientnet-lite0`, a bundle or a model to export.
 
     `encoder.encode(inputs)` gives (n, dim) float32 for texts, or for images as paths, bytes or PIL
-    images. `prompt` is `query`, `document` or a text that is put before every text; `dim` keeps the
-    first numbers of every vector; `revision` is the branch, tag or commit of a model on the Hub.
+    images; where it takes both, every `str` is a text. `prompt` is `query`, `document` or a text
+    that is put before every text; `dim` keeps the first numbers of every vector; `revision` is the
+    branch, tag or commit of a model on the Hub.
     """
     from featurize.catalog import resolve
     from featurize.encoder import Encoder

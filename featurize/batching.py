@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from featurize.types import Sample
 
-def equal_cost_batches(costs: Sequence[int], budget: int) -> list[list[int]]:
-    """Group the positions of equal costs into batches whose summed cost stays within the budget.
+
+def equal_cost_batches(samples: Sequence[Sample], budget: int) -> list[list[int]]:
+    """Group the positions of equal samples into batches whose summed cost stays within the budget.
+
+    Equal are those of one kind and cost, whose features have equal shapes.
 
     A single item over the budget is a batch of its own. The dearest come first, so that workers
     finish together; positions keep their order within a cost. What fills no batch is cut into
     powers of two: runtimes prepare, and keep, something for every shape they meet.
     """
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for position, cost in enumerate(costs):
-        groups[cost].append(position)
+    groups: defaultdict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
+    for position, sample in enumerate(samples):
+        groups[sample.cost, sample.kind].append(position)
     batches: list[list[int]] = []
-    for cost in sorted(groups, reverse=True):
-        batches += _cut(groups[cost], max(1, budget // cost))
+    for cost, kind in sorted(groups, reverse=True):
+        batches += _cut(groups[cost, kind], max(1, budget // cost))
     return batches
 
 

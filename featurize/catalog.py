@@ -11,10 +11,10 @@ from featurize import storage
 from featurize.bundle import CARD, Bundle, EncoderCard
 from featurize.cache import cache_folder
 from featurize.config import Precision
-from featurize.errors import BundleError
+from featurize.errors import BundleError, UsageError
 from featurize.export import export, ignore, is_bundle
 from featurize.export.origin import Found, locate
-from featurize.types import Modality
+from featurize.types import Modalities, Modality, kinds
 from featurize.variants import is_at_hand, require_derivable, without_products
 
 BUILT_IN = {"minilm": Modality.TEXT, "efficientnet-lite0": Modality.IMAGE}
@@ -67,6 +67,21 @@ def require_possible(name: str, precision: Precision) -> None:
     """Raise RuntimeUnavailable for a precision that a built-in encoder is known not to have."""
     if precision is Precision.INT8 and name in _OF_CONVOLUTIONS:
         raise without_products()
+
+
+def require_taken(name: str, takes: Modalities, holds: Modalities, source: str | Path) -> None:
+    """Raise UsageError where a source holds another kind of input than an encoder takes."""
+    if set(holds) <= set(takes):
+        return
+    if len(holds) > 1:
+        raise UsageError(
+            f"{source} holds {kinds(holds)}.",
+            fix="Say what to embed: --modality text or --modality image.",
+        )
+    raise UsageError(
+        f"The encoder {name!r} takes {kinds(takes)}; the source holds {kinds(holds)}.",
+        fix=f"Leave out --encoder for the default, {DEFAULT[holds[0]]!r}.",
+    )
 
 
 def find(name: str) -> Bundle | None:

@@ -65,7 +65,7 @@ class Encoder:
             choose(RuntimeName, runtime, "runtime"),
             choose(Precision, precision, "precision"),
         )
-        opened = open_runtime(partial(read_graph, bundle), place)
+        opened = open_runtime([partial(read_graph, bundle, name) for name in bundle.graphs], place)
         return cls(bundle, opened, reading, dim)
 
     def __repr__(self) -> str:
@@ -121,6 +121,7 @@ class Encoder:
     def encode(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
         """Encode texts, or images as paths, bytes or PIL images.
 
+        For an encoder that takes both, every `str` is a text: the path of an image is a `Path`.
         Returns (n, dim) float32, in the order of the inputs. Raises InputRejected for one that
         cannot be encoded, TypeError for one of another type.
         """
@@ -157,7 +158,7 @@ class Encoder:
 
         `on_encoded` hears the size of every finished batch and the seconds it took its thread.
         """
-        batches = equal_cost_batches([sample.cost for sample in samples], self.budget)
+        batches = equal_cost_batches(samples, self.budget)
         vectors = np.empty((len(samples), self.dim), np.float32)
 
         def run(batch: list[int]) -> None:

@@ -18,7 +18,7 @@ from featurize.export import ignore
 from featurize.known import KnownInputs
 from featurize.runtimes import choose_place
 from featurize.runtimes.devices import hardware
-from featurize.types import Json, Modality
+from featurize.types import Json
 from featurize.variants import is_at_hand, kept_graphs
 
 _PLACE = ("device", "precision", "graph", "library")
@@ -60,7 +60,7 @@ class Entry:
     state: State
     built_in: bool
     path: str | None = None
-    modality: Modality | None = None
+    modality: str | None = None
     dim: int | None = None
     max_length: int | None = None
     bytes: int = 0
@@ -73,11 +73,9 @@ class Entry:
 
 # what the sums that pin their weights stand for
 _BUILT_IN = {
-    "minilm": Entry(
-        "minilm", State.ABSENT, True, None, Modality.TEXT, 384, 256, license="apache-2.0"
-    ),
+    "minilm": Entry("minilm", State.ABSENT, True, None, "text", 384, 256, license="apache-2.0"),
     "efficientnet-lite0": Entry(
-        "efficientnet-lite0", State.ABSENT, True, None, Modality.IMAGE, 1280, license="apache-2.0"
+        "efficientnet-lite0", State.ABSENT, True, None, "image", 1280, license="apache-2.0"
     ),
 }
 
@@ -117,7 +115,7 @@ def _described(entry: Entry, bundle: Bundle) -> Entry:
         entry,
         name=str(card.name),
         state=State.READY,
-        modality=card.modality,
+        modality="+".join(card.modalities),
         dim=card.dim,
         max_length=card.space.max_length or None,
         bytes=_bytes([bundle.path, *kept_graphs(bundle)]),
@@ -178,11 +176,16 @@ def _rate(encoder: Encoder, inputs: list[str | bytes]) -> float:
 
 
 def _usual(encoder: Encoder) -> tuple[list[str | bytes], int]:
-    """Return known inputs of one usual cost, often enough to fill batches, and that cost."""
+    """Return known inputs of one usual cost, often enough to fill batches, and that cost.
+
+    They are texts where the encoder takes texts and images.
+    """
     known = KnownInputs(encoder)
-    costs = [sample.cost for sample in known.samples()]
+    pairs = list(zip(known.contents, known.samples(), strict=True))
+    pairs = [pair for pair in pairs if pair[1].kind == pairs[0][1].kind]
+    costs = [sample.cost for _, sample in pairs]
     usual = sorted(costs)[len(costs) * 3 // 4]
-    inputs = [item for item, cost in zip(known.contents, costs, strict=True) if cost == usual]
+    inputs = [item for item, sample in pairs if sample.cost == usual]
     return inputs * -(-_INPUTS // len(inputs)), usual
 
 

@@ -78,8 +78,8 @@ class KnownInputs:
                 "checked.",
                 fix="Export the bundle again.",
             )
-        data, self._whole = read_reference(encoder.bundle.path / REFERENCE)
-        self.contents = [self._encoder.processor.restore(item) for item in data]
+        path, takes = encoder.bundle.path / REFERENCE, encoder.card.modalities
+        self.contents, self._whole = read_reference(path, takes)
 
     def cosine(self) -> float:
         """Return the least cosine between its vectors and the original's."""
@@ -94,15 +94,19 @@ class KnownInputs:
         return neighbours_kept(self._expected, self._whole)
 
     def samples(self, count: int | None = None) -> list[Sample]:
-        """Prepare the first inputs, or all."""
-        prepared = self._encoder.processor.prepare(self.contents[:count])
-        return [accepted(sample) for sample in prepared]
+        """Prepare the first inputs of each kind, or all."""
+        chosen = self.contents if count is None else self._first(count)
+        return [accepted(sample) for sample in self._encoder.processor.prepare(chosen)]
 
     def vectors(self, count: int) -> NDArray[np.float32]:
-        """Encode the first inputs, one by one, on this thread; (count, dim) float32."""
+        """Encode the first inputs of each kind, one by one, on this thread; (n, dim) float32."""
         return np.concatenate(
             [self._encoder.encode_batch([sample]) for sample in self.samples(count)]
         )
+
+    def _first(self, count: int) -> list[str | bytes]:
+        by_kind = ([it for it in self.contents if isinstance(it, kind)] for kind in (str, bytes))
+        return [content for contents in by_kind for content in contents[:count]]
 
     @property
     def _expected(self) -> NDArray[np.float32]:

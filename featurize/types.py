@@ -15,10 +15,26 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Modality(StrEnum):
-    """What kind of raw data an encoder takes."""
+    """A kind of raw data, of which an encoder takes one or both."""
 
     TEXT = "text"
     IMAGE = "image"
+
+
+Modalities: TypeAlias = tuple[Modality, ...]  # one or both, in the order of their declaration
+
+
+def read_modalities(stated: str) -> Modalities:
+    """Read `text`, `image` or `text+image`; raise ValueError for anything else."""
+    found = tuple(map(Modality, stated.split("+")))
+    if list(found) != sorted(set(found), key=list(Modality).index):
+        raise ValueError(f"{stated!r} is none of text, image and text+image")
+    return found
+
+
+def kinds(modalities: Modalities) -> str:
+    """Return modalities as people say them: `texts and images`."""
+    return " and ".join(f"{name}s" for name in modalities)
 
 
 class RejectReason(StrEnum):
@@ -45,13 +61,19 @@ class Sample:
     """One prepared input.
 
     `features` are the arrays of one row, without a batch axis. Samples of equal `cost` have
-    features of equal shape: tokens for a text, 1 for an image. `columns` are the values of the
+    features of equal shape where they are of one kind: tokens for a text, 1 for an image, which
+    costs as many tokens where there are both. `columns` are the values of the
     columns which the processor adds to the table.
     """
 
     features: dict[str, NDArray[np.generic]]
     cost: int
     columns: dict[str, str | int | bool]
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """Return the names of the features, which tell of two towers the one that takes them."""
+        return tuple(self.features)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,7 @@ def _finish_bundle(folder, modality, preparation, max_length, dim):
         max_length=max_length,
         dim=dim,
     )
-    card = EncoderCard(folder.name, Modality(modality), space)
+    card = EncoderCard(folder.name, (Modality(modality),), space)
     write_card(folder, card, {"parity": {}})
     known = ["the fox", "a dog runs", "slow", "late parcel"] if modality == "text" else _pictures()
     vectors = Encoder.open(Bundle.open(folder), device="cpu").encode(known)

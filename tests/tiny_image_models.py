@@ -81,3 +81,33 @@ def save_processor(folder, kind, **settings):
     """Save the configuration of an image processor."""
     definition = {"image_processor_type": f"{kind}ImageProcessor", **settings}
     (folder / "preprocessor_config.json").write_text(json.dumps(definition))
+
+
+def save_two_towers(folder, architecture="clip"):
+    """Save a CLIP or a SigLIP with random weights, with the processors of both; return the folder.
+
+    SigLIP names a tokenizer class that needs a package of its own, as its published models do.
+    """
+    import torch
+    import transformers
+    from tiny_models import wordpiece
+
+    tokenizer = wordpiece()
+    name, config, processor, settings = ARCHITECTURES[architecture]
+    size = {"vocab_size": len(tokenizer), "max_position_embeddings": 24, "num_hidden_layers": 2}
+    ids = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0, "initializer_range": 0.2}
+    config = {**config, "text_config": {**TEXT, **size, **ids}}
+    model_class = getattr(transformers, name)
+    torch.manual_seed(0)
+    model = model_class(model_class.config_class(**config))
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    save_processor(folder, processor, **settings)
+    if architecture == "siglip":
+        path = folder / "tokenizer_config.json"
+        stated = json.loads(path.read_text())
+        path.write_text(json.dumps({**stated, "tokenizer_class": "SiglipTokenizer"}))
+    return folder

@@ -102,7 +102,7 @@ def _rate(summary: RunSummary) -> str:
 def _plan_text(planned: Json) -> str:
     lines = [
         *planned["notes"],
-        f"The source holds {counted(planned['inputs'], planned['modality'])}, "
+        f"The source holds {counted(planned['inputs'], _noun(planned['modality']))}, "
         f"{counted(planned['bytes'], 'byte')}; "
         f"{counted(planned['ignored'], 'other file')} ignored. "
         f"Own columns: {', '.join(planned['columns']) or 'none'}.",
@@ -116,6 +116,10 @@ def _plan_text(planned: Json) -> str:
             f"memory and {size(takes['disk_bytes'])} on the disk."
         )
     return "\n".join([*lines, "Nothing was written."])
+
+
+def _noun(modality: str) -> str:
+    return "input" if "+" in modality else modality
 
 
 def _planned_change(planned: Json) -> str:

@@ -132,9 +132,14 @@ def _as_table(hits: list[Hit]) -> RenderableType:
     table.add_column("id")
     table.add_column("label")
     with_text = any("text" in hit.columns for hit in hits)
+    with_modality = any("modality" in hit.columns for hit in hits)
+    if with_modality:
+        table.add_column("modality")
     table.add_column("text" if with_text else "source", overflow="fold")
     for hit in hits:
         shown = hit.columns.get("text" if with_text else "source") or ""
+        if with_modality and not shown:
+            shown = hit.columns["source"]
         snippet = " ".join(str(shown).split())
         if len(snippet) > _SNIPPET:
             snippet = snippet[: _SNIPPET - 1] + "…"
@@ -143,6 +148,7 @@ def _as_table(hits: list[Hit]) -> RenderableType:
             f"{hit.score:.3f}",
             Text(printable(hit.id)),
             Text("" if label is None else printable(str(label))),
+            *([str(hit.columns["modality"])] if with_modality else []),
             Text(printable(snippet)),
         )
     return Group(table) if hits else "no hits"

@@ -60,7 +60,7 @@ def _lines(entry: Entry) -> list[str]:
 
 def _facts(entry: Entry) -> str:
     facts = [
-        f"{entry.modality}s, {entry.dim} dimensions",
+        f"{_taken(entry)}, {entry.dim} dimensions",
         f"up to {entry.max_length} tokens" if entry.max_length else "",
         f"licence of the weights {entry.license or 'not stated'}",
         f"fingerprint {entry.fingerprint[:12]}" if entry.fingerprint else "",
@@ -68,9 +68,13 @@ def _facts(entry: Entry) -> str:
     return ", ".join(filter(None, facts))
 
 
+def _taken(entry: Entry) -> str:
+    return f"{entry.modality}s".replace("+", "s and ")
+
+
 def _rates(entry: Entry) -> list[str]:
     return [
-        f"  measured here: {rate.per_second:,.0f} {entry.modality}s/s"
+        f"  measured here: {rate.per_second:,.0f} {_taken(entry).partition(' ')[0]}/s"
         f"{f' of {rate.cost} tokens' if entry.max_length else ''}, {rate.precision} on "
         f"{rate.device} with {rate.library}"
         for rate in entry.rates

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from featurize import storage
-from featurize.bundle import CARD, GRAPH, REFERENCE, Bundle, write_card
+from featurize.bundle import CARD, REFERENCE, Bundle, graph_names, write_card
 from featurize.encoder import Encoder
-from featurize.errors import UsageError
+from featurize.errors import ExportError, FeaturizeError, UsageError
 from featurize.export.builtin import PACKAGES
 from featurize.export.candidate import Candidate
 from featurize.export.origin import Found, locate
@@ -90,14 +90,16 @@ def write_bundle(candidate: Candidate, out: Path, lower: Lower | None = None) ->
     With `lower`, it has a graph of that precision too. Raises ExportError, and leaves `out` as it
     is, where vectors are others.
     """
-    data = candidate.graph()
-    candidate, expected = _with_vectors(candidate)
-    name, preparation = candidate.preparation
+    graphs = [tower.graph() for tower in candidate.towers]
+    towers, expected = zip(*map(_with_vectors, candidate.towers), strict=True)
+    names = graph_names(candidate.card.modalities)
     with storage.new_folder(out, overwrite=True) as staged:
-        (staged / GRAPH).write_bytes(data)
-        (staged / name).write_bytes(preparation)
-        write_reference(staged / REFERENCE, candidate.contents, expected)
-        parity = _check(staged, candidate, expected)
+        for name, graph, tower in zip(names, graphs, towers, strict=True):
+            (staged / name).write_bytes(graph)
+            (staged / tower.preparation[0]).write_bytes(tower.preparation[1])
+        contents = [content for tower in towers for content in tower.contents]
+        write_reference(staged / REFERENCE, contents, np.concatenate(expected))
+        parity = _check(staged, towers, expected)
         write_card(staged, candidate.card, _provenance(candidate, parity))
         if lower is not None:
             add_graph(staged, lower)
@@ -129,11 +131,26 @@ def _reference_vectors(candidate: Candidate) -> NDArray[np.float32]:
         torch.set_num_threads(threads)
 
 
-def _check(staged: Path, candidate: Candidate, expected: NDArray[np.float32]) -> Parity:
+def _check(
+    staged: Path, towers: Sequence[Candidate], expected: Sequence[NDArray[np.float32]]
+) -> Parity:
     """Open the staged files as a user would, under a provisional card, and compare."""
-    write_card(staged, candidate.card, {})
+    write_card(staged, towers[0].card, {})
     encoder = Encoder.open(Bundle.open(staged), device="cpu")
-    return check_parity(encoder, candidate, expected)
+    try:
+        checked = [check_parity(encoder, *pair) for pair in zip(towers, expected, strict=True)]
+    except FeaturizeError:
+        raise
+    except Exception as error:  # a runtime has kinds of its own for inputs that a graph refuses
+        raise ExportError(
+            f"The export of {encoder.card.name} is not faithful: its graph does not take what its "
+            f"preparation gives ({error}). Nothing was written."
+        ) from error
+    return Parity(
+        max_abs_diff=max(parity.max_abs_diff for parity in checked),
+        min_cosine=min(parity.min_cosine for parity in checked),
+        inputs=sum(parity.inputs for parity in checked),
+    )
 
 
 def _provenance(candidate: Candidate, parity: Parity) -> Json:

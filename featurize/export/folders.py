@@ -15,7 +15,8 @@ from featurize.types import Json
 MODULES = "modules.json"
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
-_MAY_BRING_CODE = (CONFIG, "tokenizer_config.json", PREPROCESSOR, "processor_config.json")
+_PROCESSOR = "processor_config.json"  # in which newer models have that of images too
+_MAY_BRING_CODE = (CONFIG, "tokenizer_config.json", PREPROCESSOR, _PROCESSOR)
 _WEIGHTS = "model.safetensors"
 _RENAMED = "transformers_weights"  # in a configuration, the name of other weights
 _LOADED_AS = (_RENAMED, "variant", "gguf_file")  # the same in how sentence-transformers loads it
@@ -76,6 +77,12 @@ def _refuse_settings(path: Path, settings: Json, names: Iterable[str]) -> None:
             f"{path} asks for other weights than {_WEIGHTS} (`{asked[0]}`), which are not read.",
             fix="Load the model with the library that saved it and save it again.",
         )
+
+
+def require_processor(folder: Path) -> None:
+    """Raise ExportError unless a folder says how its images are prepared."""
+    if "image_processor" not in json_object_if_any(folder / _PROCESSOR):
+        json_object(folder / PREPROCESSOR)
 
 
 def config_digest(config: Json) -> str:

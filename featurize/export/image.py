@@ -53,7 +53,7 @@ def image_candidate(network: Any, name: str, weights: str, dim: int) -> Candidat
     )
     pixels = {"pixels": torch.zeros((2, 3, *PREPROCESSING.shape))}
     return Candidate(
-        card=EncoderCard(name, Modality.IMAGE, space),
+        card=EncoderCard(name, (Modality.IMAGE,), space),
         graph=partial(trace, ImageTower(network), pixels, ("batch",)),
         preparation=(PREPROCESS, preparation),
         contents=reference_pictures(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from featurize.bundle import CARD, VARIANTS
+from featurize.bundle import CARD, LOWER
 from featurize.errors import MissingExtra, UsageError
 from featurize.export.builtin import PACKAGES, TEXT_PACKAGES, load_built_in
 from featurize.export.candidate import Candidate
@@ -26,6 +26,7 @@ from featurize.export.layout import Body, Layout
 from featurize.export.ready import PLACES, ReadyFile, ready_file
 from featurize.export.static import load_static
 from featurize.export.transformer import load_transformer
+from featurize.export.twin import load_two_towers, two_towers
 from featurize.export.vision import holds_image_model, load_image_model
 from featurize.storage import canonical_json, sha256_bytes, sha256_file
 
@@ -58,6 +59,8 @@ class Origin:
             raise MissingExtra(f"Exporting {self.name} ({', '.join(missing)})", "export")
         if self.folder is None:
             return load_built_in(self.name, max_length)
+        if (path := two_towers(self.folder)) is not None:
+            return load_two_towers(self.folder, path, self.name, max_length)
         if holds_image_model(self.folder):
             return load_image_model(self.folder, self.name, max_length)
         layout = Layout.read(self.folder)
@@ -124,7 +127,7 @@ def locate(model: str | Path, card: Path | None = None, revision: str | None = N
     if (path / CARD).is_file():
         raise UsageError(
             f"{path} is an encoder bundle already; there is nothing to export.",
-            fix=f"Use it as it is, or add a graph to a copy: --precision {' or '.join(VARIANTS)}.",
+            fix=f"Use it as it is, or add a graph to a copy: --precision {' or '.join(LOWER)}.",
         )
     if (ready := ready_file(path)) and not _can_be_traced(path):
         return ReadyFile(path.resolve().name, ready)

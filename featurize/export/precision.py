@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from featurize import storage
-from featurize.bundle import VARIANTS, Bundle, write_card
+from featurize.bundle import LOWER, Bundle, lowered, write_card
 from featurize.config import Precision, RuntimeName
 from featurize.encoder import Encoder
 from featurize.errors import ExportError, UsageError
@@ -34,42 +35,44 @@ class Lower:
 
     def __post_init__(self) -> None:
         """Refuse a precision that is computed from the fp32 graph."""
-        if self.precision not in VARIANTS:
+        if self.precision not in LOWER:
             raise UsageError(
-                f"A bundle can hold graphs of {' and '.join(VARIANTS)}; got {self.precision}.",
+                f"A bundle can hold graphs of {' and '.join(LOWER)}; got {self.precision}.",
                 fix="Leave --precision out: fp32 is in every bundle, and bf16 is computed from it.",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class LowerGraph:
-    """A derived graph, and what a card states about it."""
+    """What was derived from the graphs of a bundle, by name, and what a card states about it."""
 
     precision: Precision
-    data: bytes
+    graphs: dict[str, bytes]
     stated: Json
 
     @classmethod
     def of(cls, bundle: Bundle, lower: Lower) -> LowerGraph:
-        """Derive the graph of a precision, and run it on the bundle's known inputs.
+        """Derive the graphs of a precision, and run them on the bundle's known inputs.
 
         Raises MissingExtra without the package `onnx`, RuntimeUnavailable where the encoder cannot
         be computed so, ExportError where it loses more than was accepted.
         """
-        data = derive(bundle, lower.precision)
+        graphs = {name: derive(bundle, name, lower.precision) for name in bundle.graphs}
         place = choose_place("cpu", RuntimeName.AUTO, lower.precision)
-        encoder = Encoder(bundle, open_runtime(lambda _precision: data, place))
+        reads = [partial(_as_it_is, graph) for graph in graphs.values()]
+        encoder = Encoder(bundle, open_runtime(reads, place))
         fidelity = KnownInputs(encoder).fidelity()
         stated = {
             **asdict(fidelity),
             "accepted_loss": _require_faithful(bundle.card.name, lower, fidelity),
             "libraries": {name: str(import_module(name).__version__) for name in _LIBRARIES},
         }
-        return cls(lower.precision, data, stated)
+        return cls(lower.precision, graphs, stated)
 
     def add_to(self, folder: Path, bundle: Bundle) -> None:
         """Write the graph and a card into a folder that holds the other files of a bundle."""
-        (folder / VARIANTS[self.precision]).write_bytes(self.data)
+        for name, graph in self.graphs.items():
+            (folder / lowered(name, self.precision)).write_bytes(graph)
         before = bundle.export.get("precisions")
         precisions = {**(before if isinstance(before, dict) else {}), self.precision: self.stated}
         write_card(folder, bundle.card, {**bundle.export, "precisions": precisions})
@@ -86,13 +89,17 @@ def copy_with_graph(bundle: Bundle, out: Path, lower: Lower) -> None:
 
     Raises what `LowerGraph.of` does, and leaves `out` as it is then.
     """
-    if VARIANTS[lower.precision] in bundle.files:
+    if any(lowered(name, lower.precision) in bundle.files for name in bundle.graphs):
         raise UsageError(f"{bundle.path} holds a graph in {lower.precision} already.")
     graph = LowerGraph.of(bundle, lower)
     with storage.new_folder(out, overwrite=True) as staged:
         for name in bundle.files:
             (staged / name).write_bytes(bundle.read(name))
         graph.add_to(staged, bundle)
+
+
+def _as_it_is(graph: bytes, _precision: Precision) -> bytes:
+    return graph
 
 
 def _require_faithful(name: str, lower: Lower, fidelity: Fidelity) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +53,7 @@ def propose(
     """Propose a tower that was built from a model; the model itself is the reference."""
     import torch
 
-    preparation = canonical_json(_tokenizer_json(body.tokenizer, layout))
+    preparation = canonical_json(tokenizer_json(body.tokenizer, layout.path))
     space = VectorSpace(
         weights=layout.weights,
         preparation=sha256_bytes(preparation),
@@ -75,7 +76,7 @@ def propose(
     example = {"input_ids": torch.arange(16).reshape(2, 8) % 4 + 2, "attention_mask": mask}
     checked, overlong = texts_to_check(body.token_ids, body.max_length)
     return Candidate(
-        card=EncoderCard(name, Modality.TEXT, space, layout.prompts, layout.default_prompt),
+        card=EncoderCard(name, (Modality.TEXT,), space, layout.prompts, layout.default_prompt),
         graph=partial(trace, tower, example, ("batch", "tokens")),
         preparation=(TOKENIZER, preparation),
         contents=checked,
@@ -120,7 +121,7 @@ def _dim(model: SentenceTransformer) -> int:
     return dim
 
 
-def _tokenizer_json(used: Tokenizer, layout: Layout) -> Json:
+def tokenizer_json(used: Tokenizer, folder: Path) -> Json:
     """Return the tokenizer in use, without truncation and padding.
 
     The folder's own file is taken where it means the same, because its spelling, and so the
@@ -129,7 +130,7 @@ def _tokenizer_json(used: Tokenizer, layout: Layout) -> Json:
     from tokenizers import Tokenizer
 
     plain = _without_limits(used.to_str())
-    file = layout.path / TOKENIZER
+    file = folder / TOKENIZER
     if file.is_file():
         stated = file.read_text("utf-8")
         if _without_limits(Tokenizer.from_str(stated).to_str()) == plain:

@@ -49,7 +49,7 @@ class Binding:
             "source": self.place,
             "appended": [],
             "scanned": {},
-            "modality": str(self.source.modality),
+            "modality": "+".join(self.source.modalities),
             "encoder": self.encoder.card.name,
             "fingerprint": self.encoder.fingerprint,
             "bundle": self.bundle,

@@ -89,8 +89,16 @@ def _run_chunk(
             pieces = {key: piece for key, piece in pieces.items() if key not in slots.vectors}
     slots.reject_unusable(extraction.schema)
     rows = slots.rows(extraction.schema)
-    truncated = sum(rows.column("truncated").to_pylist()) if "truncated" in rows.column_names else 0
-    return ChunkResult(rows, slots.rejects(), encoded, truncated)
+    return ChunkResult(rows, slots.rejects(), encoded, _truncated(rows))
+
+
+def _truncated(rows: pa.Table) -> int:
+    """Return how many rows are of texts that were cut."""
+    import pyarrow.compute as pc
+
+    if "truncated" not in rows.column_names:
+        return 0
+    return int(pc.sum(rows.column("truncated"), min_count=0).as_py())
 
 
 def _share(prepared: Sequence[Prepared]) -> float:
@@ -130,7 +138,7 @@ def _encode(
     if len(samples) == len(pieces):
         return vectors
     ends = np.cumsum([len(piece.samples) for piece in pieces])
-    tokens = np.array([sample.cost for sample in samples])
+    tokens = np.array([sample.columns.get("n_tokens", 1) for sample in samples], np.int64)
     return mean_of_windows(vectors, tokens, ends, normalize=encoder.card.space.normalize)
 
 

@@ -117,7 +117,7 @@ def plan_source(
                 "plan": True,
                 "table": str(job.out),
                 "encoder": name,
-                "modality": str(source.modality),
+                "modality": "+".join(source.modalities),
                 "inputs": len(listing),
                 "bytes": int(listing.sizes.sum()),
                 **preview.to_json(),

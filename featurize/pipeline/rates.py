@@ -43,8 +43,20 @@ def seconds_by_cost(
 ) -> NDArray[np.float64]:
     """Return the thread-seconds that each sample takes in full batches, (samples,) float64.
 
-    Batches of a few costs are measured while all workers are at work; others lie between.
+    Of each kind, batches of a few costs are measured while all workers are at work; others lie
+    between.
     """
+    kinds = [sample.kind for sample in samples]
+    seconds = np.empty(len(samples))
+    for kind in set(kinds):
+        rows = [row for row, found in enumerate(kinds) if found == kind]
+        seconds[rows] = _seconds_of_kind(encoder, [samples[row] for row in rows], workers)
+    return seconds
+
+
+def _seconds_of_kind(
+    encoder: Encoder, samples: Sequence[Sample], workers: Executor
+) -> NDArray[np.float64]:
     costs = np.array([sample.cost for sample in samples])
     by_cost = {sample.cost: sample for sample in samples}
     found: dict[int, float] = {}

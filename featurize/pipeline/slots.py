@@ -171,4 +171,4 @@ def _column(
         return listed.column(name)
     if COLUMN_PREFIX + name in listed.column_names:
         return listed.column(COLUMN_PREFIX + name)
-    return pa.array([draft.piece.columns[name] for draft in drafts], wanted.type)
+    return pa.array([draft.piece.columns.get(name) for draft in drafts], wanted.type)

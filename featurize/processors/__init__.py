@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from featurize.bundle import PREPROCESS, TOKENIZER, Bundle
@@ -12,6 +11,7 @@ from featurize.processors.image import ImageProcessor
 from featurize.processors.long_text import LongTextProcessor
 from featurize.processors.preprocessing import Preprocessing
 from featurize.processors.text import TextProcessor, load_tokenizer
+from featurize.processors.twin import TwinProcessor
 from featurize.types import Modality, Piece, Sample
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Processor(Protocol):
-    """Prepares contents of one modality for an encoder.
+    """Prepares contents for an encoder.
 
     `columns` names the columns it adds to a table with their Arrow types, `content_column` the one
     of them that holds the content itself, `window` how many contents are prepared before batches
@@ -39,9 +39,6 @@ class Processor(Protocol):
     def admit(self, value: Any) -> str | bytes:
         """Turn what a caller of `Encoder.encode` passed into content; raise TypeError else."""
 
-    def restore(self, data: bytes) -> str | bytes:
-        """Turn the bytes of a content back into the content."""
-
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Prepare contents one by one; a bad one becomes its rejection, in its place."""
 
@@ -54,13 +51,24 @@ class Processor(Protocol):
         """
 
     def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
-        """Stack samples of equal cost into the graph's inputs."""
+        """Stack samples of equal kind and cost into the graph's inputs."""
 
 
 def open_processor(bundle: Bundle, reading: Reading) -> Processor:
     """Build the processor that a bundle's card asks for."""
-    if bundle.card.modality is Modality.TEXT:
-        tokenizer = load_tokenizer(bundle.path / TOKENIZER)
-        reads = LongTextProcessor if reading.overflow is Overflow.CHUNK else TextProcessor
-        return reads(tokenizer, bundle.card.space.max_length, reading)
-    return ImageProcessor(Preprocessing.load(Path(bundle.path / PREPROCESS)))
+    match bundle.card.modalities:
+        case (Modality.TEXT,):
+            return _open_texts(bundle, reading)
+        case (Modality.IMAGE,):
+            return _open_images(bundle)
+    return TwinProcessor(_open_texts(bundle, reading), _open_images(bundle))
+
+
+def _open_texts(bundle: Bundle, reading: Reading) -> TextProcessor:
+    tokenizer = load_tokenizer(bundle.path / TOKENIZER)
+    reads = LongTextProcessor if reading.overflow is Overflow.CHUNK else TextProcessor
+    return reads(tokenizer, bundle.card.space.max_length, reading)
+
+
+def _open_images(bundle: Bundle) -> ImageProcessor:
+    return ImageProcessor(Preprocessing.load(bundle.path / PREPROCESS))

@@ -53,6 +53,18 @@ def decode(data: bytes) -> Image:
         raise _refused(data, error) from error
 
 
+def is_image(text: str) -> bool:
+    """Say whether a text is, byte for byte, an image file that can be decoded."""
+    data = text.encode(errors="replace")
+    if not any(re.match(_SIGNATURES[kind], data, re.S) for kind in FORMATS):
+        return False
+    try:
+        decode(data)
+    except InputRejected:
+        return False
+    return True
+
+
 def plain(image: Image) -> Image:
     """Return an image of any mode upright, in RGB, transparency on white; raise InputRejected.
 

@@ -65,10 +65,6 @@ class ImageProcessor:
             return _as_png(value)
         raise TypeError(f"Expected a path, bytes or PIL image, got {type(value).__name__}.")
 
-    def restore(self, data: bytes) -> str | bytes:
-        """Return the bytes of an image file as they are."""
-        return data
-
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Decode and resize images; a bad one becomes its rejection."""
         return [self._prepare_one(content) for content in contents]

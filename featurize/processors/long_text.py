@@ -51,7 +51,7 @@ class LongTextProcessor(TextProcessor):
         samples = tuple(window.sample for window in windows)
         columns: dict[str, str | int | bool] = {
             "text": text,
-            "n_tokens": sum(sample.cost for sample in samples),
+            "n_tokens": sum(int(sample.columns["n_tokens"]) for sample in samples),
             "truncated": any(sample.columns["truncated"] for sample in samples),
         }
         return [Piece(samples, columns)]

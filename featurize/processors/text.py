@@ -24,9 +24,10 @@ MAX_READ = 4 * MAX_UNBROKEN  # or CHARS_PER_TOKEN for each token of a long conte
 class TextProcessor:
     """Tokenizes texts behind the prompt and says which were longer than the encoder reads.
 
-    Features: `input_ids` (n_tokens,) int64. A text is rejected as `too_long` if it has over 32,768
-    characters without a place to cut it (white space, or between ideographs), or if 131,072, or 16
-    for each token the encoder reads, do not fill the encoder.
+    Features: `input_ids` (n_tokens,) int64; with a tokenizer that pads to a fixed length, that
+    many, and no mask tells the encoder which are padding. A text is rejected as `too_long` if it
+    has over 32,768 characters without a place to cut it (white space, or between ideographs), or if
+    131,072, or 16 for each token the encoder reads, do not fill the encoder.
     """
 
     columns = {"text": "string", "n_tokens": "int32", "truncated": "bool"}  # noqa: RUF012
@@ -36,6 +37,7 @@ class TextProcessor:
     chunk_bytes = 2 << 20
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, reading: Reading) -> None:
+        self._padding = _padding(tokenizer)
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_length)
         self._tokenizer = tokenizer
@@ -50,10 +52,6 @@ class TextProcessor:
         if not isinstance(value, str):
             raise TypeError(f"Expected a text (str), got {type(value).__name__}: {value!r:.80}")
         return value
-
-    def restore(self, data: bytes) -> str | bytes:
-        """Decode UTF-8."""
-        return data.decode()
 
     def prepare(self, contents: Sequence[str | bytes]) -> list[Sample | InputRejected]:
         """Tokenize texts; one that cannot be tokenized becomes its rejection."""
@@ -73,9 +71,13 @@ class TextProcessor:
         return [Piece.whole(sample)]
 
     def collate(self, samples: Sequence[Sample]) -> dict[str, NDArray[np.generic]]:
-        """Stack token ids of equal length: `input_ids`, `attention_mask` (n, tokens) int64."""
+        """Stack token ids of equal length: `input_ids`, `attention_mask` (n, tokens) int64.
+
+        There is no mask where texts are padded.
+        """
         ids = np.stack([sample.features["input_ids"] for sample in samples])
-        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        mask = {} if len(self._padding) else {"attention_mask": np.ones_like(ids)}
+        return {"input_ids": ids, **mask}
 
     def _prepare_one(self, text: str) -> Sample | InputRejected:
         try:
@@ -100,6 +102,8 @@ class TextProcessor:
             "n_tokens": len(ids),
             "truncated": truncated,
         }
+        if len(self._padding):
+            ids = np.concatenate([ids, self._padding[len(ids) :]])
         return Sample(features={"input_ids": ids}, cost=len(ids), columns=columns)
 
     def _encode(self, text: str) -> Encoding:
@@ -125,6 +129,12 @@ def load_tokenizer(path: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(path))
+
+
+def _padding(tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """Return the ids that a tokenizer gives a text without tokens: (length,), or none at all."""
+    stated = tokenizer.padding or {}
+    return np.full(stated.get("length") or 0, stated.get("pad_id", 0), np.int64)
 
 
 def _is_settled(prefix: str, encoding: Encoding) -> bool:

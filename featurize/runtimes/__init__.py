@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from featurize.config import Precision, RuntimeName
 from featurize.errors import MissingExtra, RuntimeUnavailable
 from featurize.runtimes.devices import choose_device
+from featurize.runtimes.twin import TwinRuntime
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
+Read: TypeAlias = Callable[[Precision], bytes]  # the graph for a precision
+
+
 class Runtime(Protocol):
-    """One graph on one device; on a CPU it is loaded when it is first needed.
+    """One graph, or two, on one device; on a CPU it is loaded when it is first needed.
 
     `workers` is how many threads should call `run` at once, `scale` how much larger than on a CPU
     a batch should be; `remark` is what the user should hear, if anything; `library`
@@ -70,20 +74,14 @@ def choose_place(device: str, runtime: RuntimeName, precision: Precision) -> Pla
     return Place(RuntimeName.ONNXRUNTIME, place, Precision.FP16, spare)
 
 
-def open_runtime(read: Callable[[Precision], bytes], place: Place) -> Runtime:
-    """Open the graph that `read` gives for a precision; it is read when it is loaded.
+def open_runtime(graphs: Sequence[Read], place: Place) -> Runtime:
+    """Open the graph of an encoder, or those of texts and of images; read when they are loaded.
 
-    On a GPU it is loaded at once, because only that shows whether the GPU works. Raises
+    On a GPU they are loaded at once, because only that shows whether the GPU works. Raises
     RuntimeUnavailable or MissingExtra where it does not and nothing may be used instead.
     """
-    graph = partial(read, place.precision)
-    if place.runtime is RuntimeName.OPENVINO:
-        from featurize.runtimes.openvino import OpenVino
-
-        return OpenVino(graph, place.precision)
-    from featurize.runtimes.onnxruntime import OnnxRuntime
-
-    runtime = OnnxRuntime(graph, place.device, place.precision)
+    towers = [_open(partial(read, place.precision), place) for read in graphs]
+    runtime = towers[0] if len(towers) == 1 else TwinRuntime(*towers)
     if place.device == "cpu":
         return runtime
     try:
@@ -91,11 +89,22 @@ def open_runtime(read: Callable[[Precision], bytes], place: Place) -> Runtime:
     except (RuntimeUnavailable, MissingExtra) as error:
         if place.instead is None:
             raise
-        spare = open_runtime(read, place.instead)
+        spare = open_runtime(graphs, place.instead)
         used = f"{spare.precision} on {spare.device}"
         spare.remark = f"There is a GPU, but {error} Therefore {used} is used."
         return spare
     return runtime
+
+
+def _open(graph: Callable[[], bytes], place: Place) -> Runtime:
+    """Open one graph at a place."""
+    if place.runtime is RuntimeName.OPENVINO:
+        from featurize.runtimes.openvino import OpenVino
+
+        return OpenVino(graph, place.precision)
+    from featurize.runtimes.onnxruntime import OnnxRuntime
+
+    return OnnxRuntime(graph, place.device, place.precision)
 
 
 def _choose_int8(device: str) -> Place:

@@ -1,4 +1,4 @@
-"""Tar and zip files as a source: every member of one kind is one input, read where it lies."""
+"""Tar and zip files as a source: members of some kinds are inputs, read where they lie."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from featurize.config import Job, LabelFrom
 from featurize.errors import InputRejected
-from featurize.sources.files import SUFFIXES, decode_text, suffix_of
+from featurize.sources.files import content_of, is_input, suffix_of
 from featurize.sources.folder import folder_label
 from featurize.sources.members import Member, MemberKind
 from featurize.sources.metadata import no_metadata
@@ -25,7 +25,7 @@ from featurize.sources.sidecars import (
 from featurize.sources.source import BATCH_BYTES, BATCH_ROWS, COLUMN_PREFIX, Record, record_schema
 from featurize.sources.survey import Survey
 from featurize.sources.walk import is_utf8, percent_escaped
-from featurize.types import Json, Modality, RejectReason
+from featurize.types import Json, RejectReason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,14 +39,14 @@ class _Row:
     source: str
     label: str | None = None
     problem: InputRejected | None = None
-    content: str | bytes | None = None
+    content: bytes | None = None
     address: str | None = None
     size: int = 0
     beside: Json = field(default_factory=dict)
 
 
 class ArchiveSource:
-    """The members of one kind of one archive, or of all archives below a folder."""
+    """The members, of the kinds that are wanted, of one archive or of all below a folder."""
 
     def __init__(self, job: Job, shards: Shards) -> None:
         source = Path(job.source)
@@ -59,16 +59,16 @@ class ArchiveSource:
         self._shards = shards
         survey = Survey()
         suffixes = {name: _survey(shards.members(name), survey) for name in shards.paths}
-        self.modality = survey.modality(job)
+        self.modalities = survey.modalities(job)
         self._described = {
-            name: any(is_sidecar(suffix[1:], self.modality) for suffix in seen)
+            name: any(is_sidecar(suffix[1:], self.modalities) for suffix in seen)
             for name, seen in suffixes.items()
         }
         self._columns = self._sidecar_columns(job)
         self._label_from = job.label_from
         if self._columns.label is not None:
             self.notes.append(f"{self._columns.label!r} beside each sample is taken as its label.")
-        elif job.label_from is None and survey.depths[self.modality] == {1}:
+        elif job.label_from is None and survey.depths_of(self.modalities) == {1}:
             self._label_from = LabelFrom.PARENT
             self.notes.append("The name of each member's folder is taken as its label.")
 
@@ -87,12 +87,13 @@ class ArchiveSource:
 
     def load(self, entry: Record) -> str | bytes:
         """Return the text, or the bytes of the image, of a member."""
-        if entry.content is not None:
-            return entry.content
-        if entry.path is None:
+        if isinstance(entry.content, bytes):
+            data = entry.content
+        elif entry.path is not None:
+            data = self._shards.read(entry.path)
+        else:
             raise InputRejected(RejectReason.UNREADABLE, "the member has no usable place")
-        data = self._shards.read(entry.path)
-        return data if self.modality is Modality.IMAGE else decode_text(data)
+        return content_of(data, entry.id, self.modalities)
 
     def changed_at(self, _record: Record) -> float | None:
         """Return None: the time of a file of many inputs says nothing of one of them."""
@@ -125,7 +126,7 @@ class ArchiveSource:
         """Return what stands beside the samples of an archive, by their keys."""
         if not self._described[name]:
             return {}
-        return read_sidecars(self._shards.members(name), self.modality)
+        return read_sidecars(self._shards.members(name), self.modalities)
 
     def _rows(self) -> Iterator[_Row]:
         """Yield all inputs."""
@@ -140,9 +141,9 @@ class ArchiveSource:
                 key, rest = split_key(member.path)
                 if member.kind is not MemberKind.FILE:
                     ignored[member.kind.value] += 1
-                elif suffix_of(member.path) in SUFFIXES[self.modality]:
+                elif is_input(member.path, self.modalities):
                     yield self._row(name, member, beside.get(key, {}))
-                elif not (is_sidecar(rest, self.modality) and key in beside):
+                elif not (is_sidecar(rest, self.modalities) and key in beside):
                     ignored[percent_escaped(suffix_of(member.path))] += 1
         self.ignored = dict(sorted(ignored.items()))
 
@@ -151,14 +152,13 @@ class ArchiveSource:
         path = member.path if is_utf8(member.path) else percent_escaped(member.path)
         label = folder_label(member.path, self._label_from) if is_utf8(member.path) else None
         columns: Json = {}
-        content: str | bytes | None = None
+        content: bytes | None = None
         problem = member.refusal
         try:
             columns = described(beside)
             if problem is None and member.packed is None:
                 content = member.read()
-                if self.modality is Modality.TEXT:
-                    content = decode_text(content)
+                content_of(content, path, self.modalities)  # what it refuses is refused here
         except InputRejected as found:
             problem = problem or found
         address = member.packed.address(archive) if member.packed else None
@@ -185,7 +185,7 @@ class ArchiveSource:
         }
         for name, final in self._columns.carried.items():
             columns[COLUMN_PREFIX + final] = self._columns.array(name, beside)
-        schema = record_schema(self.modality, self.label_type(), self.columns())
+        schema = record_schema(self.label_type(), self.columns())
         return pa.RecordBatch.from_pydict(columns, schema=schema)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from featurize.errors import InputRejected
-from featurize.types import Modality, RejectReason
+from featurize.types import Modalities, Modality, RejectReason
 
 SUFFIXES = {
     Modality.TEXT: frozenset({".txt", ".md"}),
@@ -33,10 +33,10 @@ _SAFELY = (
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files of one modality below a folder; `root` is its real path."""
+    """The files of one kind or of both below a folder; `root` is its real path."""
 
     root: Path
-    modality: Modality
+    modalities: Modalities
 
     def locate(self, text: str) -> tuple[str, int]:
         """Return the path relative to the root, and the size, of the file that `text` names.
@@ -59,10 +59,7 @@ class Files:
 
         Raises InputRejected.
         """
-        data = read_bytes(self.root / path)
-        if self.modality is Modality.IMAGE:
-            return data
-        return decode_text(data)
+        return content_of(read_bytes(self.root / path), path, self.modalities)
 
     def _located(self, text: str) -> tuple[str, int]:
         """Resolve a path and look at its file; raise InputRejected."""
@@ -73,9 +70,10 @@ class Files:
                     RejectReason.OUTSIDE_ROOT,
                     "the path leads out of the folder that paths are resolved against",
                 )
-            if suffix_of(text) not in SUFFIXES[self.modality]:
+            if not is_input(text, self.modalities):
+                named = " or ".join(self.modalities)
                 raise InputRejected(
-                    RejectReason.UNSUPPORTED, f"{self.modality} files do not end in this suffix"
+                    RejectReason.UNSUPPORTED, f"{named} files do not end in this suffix"
                 )
             path = real.relative_to(self.root).as_posix()
             path.encode()
@@ -89,6 +87,21 @@ def suffix_of(name: str) -> str:
     """Return the suffix of a file name, in lower case; empty where there is none."""
     stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
     return f".{suffix.lower()}" if dot and stem else ""
+
+
+def is_input(name: str, modalities: Modalities) -> bool:
+    """Say whether a file of this name is one of these kinds."""
+    return any(suffix_of(name) in SUFFIXES[modality] for modality in modalities)
+
+
+def content_of(data: bytes, name: str, modalities: Modalities) -> str | bytes:
+    """Return the bytes of an image as they are, those of a text decoded; raise InputRejected.
+
+    Where there are both kinds, the name tells them apart.
+    """
+    if Modality.TEXT in modalities and (len(modalities) == 1 or is_input(name, (Modality.TEXT,))):
+        return decode_text(data)
+    return data
 
 
 def size_of(path: Path) -> int:

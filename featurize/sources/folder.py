@@ -1,4 +1,4 @@
-"""A folder of texts or of images, or one such file: every file is one input."""
+"""A folder of texts, of images or of both: every file is one input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from featurize.config import Job, LabelFrom
 from featurize.errors import InputRejected
 from featurize.sources.changes import Changes
-from featurize.sources.files import SUFFIXES, Files, size_of, suffix_of
+from featurize.sources.files import Files, is_input, size_of, suffix_of
 from featurize.sources.metadata import Metadata
 from featurize.sources.source import BATCH_ROWS, COLUMN_PREFIX, Record, record_schema
 from featurize.sources.survey import Survey
@@ -36,23 +36,23 @@ class _Row:
 
 
 class FolderSource:
-    """The files of one kind below a folder, with what metadata files say of them."""
+    """The files below a folder of the kinds that are wanted, with what metadata says of them."""
 
     def __init__(self, job: Job, survey: Survey, metadata: Metadata) -> None:
         source = Path(job.source)
         self.root = source.resolve()
-        self.modality = survey.modality(job)
+        self.modalities = survey.modalities(job)
         # "." and ".." have a name only once they are resolved.
         self.name = self.root.name if source.name in {"", ".."} else source.name
         self.ignored: dict[str, int] = {}
         self.notes = list(metadata.notes)
         self._leave_out = Path(job.out).resolve()
-        self._files = Files(self.root, self.modality)
+        self._files = Files(self.root, self.modalities)
         self._changes = Changes(self.root)
         self._metadata = metadata
         self._metadata_files = frozenset(metadata.files.values())
         self._label_from = job.label_from
-        depths = survey.depths[self.modality]
+        depths = survey.depths_of(self.modalities)
         if job.label_from is None and depths == {1}:
             self._label_from = LabelFrom.PARENT
         if job.label_from is None and metadata.labels is None and depths != {0}:
@@ -93,7 +93,7 @@ class FolderSource:
                 ignored["symlink"] += 1
             elif found.kind is FoundKind.CLOSED_FOLDER:
                 yield _refused(found.path, f"the folder cannot be listed: {found.detail}")
-            elif suffix_of(found.path) in SUFFIXES[self.modality]:
+            elif is_input(found.path, self.modalities):
                 row = self._file(found)
                 if row.meta is not None:
                     described[row.meta] = True
@@ -101,7 +101,7 @@ class FolderSource:
             elif found.path not in self._metadata_files:
                 ignored[percent_escaped(suffix_of(found.path))] += 1
         self.ignored = dict(sorted(ignored.items()))
-        for reject in self._metadata.rejects(described, self.modality):
+        for reject in self._metadata.rejects(described, self.modalities):
             yield _Row(reject.id, reject.source, InputRejected(reject.reason, reject.detail))
 
     def _file(self, found: Found) -> _Row:
@@ -135,7 +135,7 @@ class FolderSource:
         carried = self._metadata.columns
         for name in carried.column_names:
             columns[COLUMN_PREFIX + name] = carried[name].take(described).combine_chunks()
-        schema = record_schema(self.modality, self.label_type(), carried.schema)
+        schema = record_schema(self.label_type(), carried.schema)
         return pa.RecordBatch.from_pydict(columns, schema=schema)
 
     def _labels(self, rows: list[_Row], described: pa.Array) -> pa.Array | list[str | None]:

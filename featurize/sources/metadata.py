@@ -16,11 +16,11 @@ from featurize.config import Job
 from featurize.errors import SourceError, UsageError
 from featurize.sources.columns import carried_columns, final_names, find_column
 from featurize.sources.delimited import DelimitedFile
-from featurize.sources.files import SUFFIXES, suffix_of
+from featurize.sources.files import is_input
 from featurize.sources.jsonl import JsonlFile
 from featurize.sources.records import Records
 from featurize.sources.table import without_empty
-from featurize.types import Modality, Reject, RejectReason
+from featurize.types import Modalities, Reject, RejectReason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,15 +44,16 @@ class Metadata:
     refused: list[Reject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def rejects(self, described: bytearray, modality: Modality) -> Iterator[Reject]:
+    def rejects(self, described: bytearray, modalities: Modalities) -> Iterator[Reject]:
         """Yield the rejects of all rows that describe no file; `described` marks the rows used."""
         yield from self.refused
         for path, row in self.rows.items():
             if described[row]:
                 continue
             reason, detail = RejectReason.UNREADABLE, "no such file is in the folder"
-            if suffix_of(path) not in SUFFIXES[modality]:
-                reason, detail = RejectReason.UNSUPPORTED, "the file named is no image"
+            if not is_input(path, modalities):
+                named = " and no ".join(reversed(modalities))
+                reason, detail = RejectReason.UNSUPPORTED, f"the file named is no {named}"
             yield Reject(path, self.files[_nearest(path, self.files)], reason, detail)
 
 

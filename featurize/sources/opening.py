@@ -29,13 +29,13 @@ _COLUMN_OPTIONS = ("text_column", "image_column", "id_column", "image_root")
 
 
 def open_source(job: Job) -> Source:
-    """Return the source of a job, picked by its path and its options.
+    """Return the source of a job as it was asked for, picked by its path and its options.
 
     Raises UsageError where options contradict each other or the raw data, SourceError where the
     raw data cannot be read or holds no input.
     """
     source = _open(job)
-    if source.modality is Modality.IMAGE:
+    if Modality.TEXT not in source.modalities:
         for flag, given in (
             ("--no-text", job.no_text),
             (f"--overflow {job.overflow}", job.overflow not in {None, Overflow.TRUNCATE}),
@@ -87,7 +87,7 @@ def _open(job: Job) -> Source:
 
 
 def _open_folder(job: Job) -> Source:
-    """Open a folder of texts, of images, or of archives of them."""
+    """Open a folder of texts and images, or of archives of them."""
     _refuse_columns(job)
     if job.label_from is not None and job.label_column is not None:
         raise UsageError(
@@ -99,7 +99,7 @@ def _open_folder(job: Job) -> Source:
     wanted = {Modality(job.modality)} if job.modality else set(Modality)
     if survey.archives and not wanted & survey.depths.keys():
         return ArchiveSource(job, Shards.below(root, leave_out))
-    if survey.modality(job) is Modality.IMAGE and survey.metadata:
+    if Modality.IMAGE in survey.modalities(job) and survey.metadata:
         metadata = read_metadata(root, survey.metadata, job)
     else:
         metadata = no_metadata(job)

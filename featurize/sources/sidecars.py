@@ -1,8 +1,8 @@
 """What stands beside the samples of an archive, as WebDataset names it.
 
 Members that share their path up to the first dot of the name are one sample: 0001.jpg is described
-by 0001.cls (its label), 0001.json (an object: its columns) and, where images are embedded, 0001.txt
-(its caption).
+by 0001.cls (its label), 0001.json (an object: its columns) and, where images alone are embedded,
+0001.txt (its caption).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from featurize.config import Job
 from featurize.errors import InputRejected
 from featurize.sources.columns import carried_columns, final_names, find_column
-from featurize.sources.files import SUFFIXES
+from featurize.sources.files import is_input
 from featurize.sources.jsonl import parse_object
 from featurize.sources.jsontypes import ColumnType
 from featurize.sources.members import Member, MemberKind
 from featurize.sources.table import without_empty
-from featurize.types import Json, Modality, RejectReason
+from featurize.types import Json, Modalities, Modality, RejectReason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,12 +38,12 @@ def split_key(path: str) -> tuple[str, str]:
     return folder + slash + stem, rest.lower()
 
 
-def is_sidecar(rest: str, modality: Modality) -> bool:
+def is_sidecar(rest: str, modalities: Modalities) -> bool:
     """Tell whether a member whose name goes on so after the key describes a sample."""
-    return rest in {_LABEL, _COLUMNS} or (rest == _CAPTION and modality is Modality.IMAGE)
+    return rest in {_LABEL, _COLUMNS} or (rest == _CAPTION and Modality.TEXT not in modalities)
 
 
-def read_sidecars(members: Iterable[Member], modality: Modality) -> dict[str, Beside]:
+def read_sidecars(members: Iterable[Member], modalities: Modalities) -> dict[str, Beside]:
     """Return what describes the samples of one archive, by their keys, in any order of members."""
     found: dict[str, Beside] = {}
     samples: set[str] = set()
@@ -51,10 +51,10 @@ def read_sidecars(members: Iterable[Member], modality: Modality) -> dict[str, Be
         if member.kind is not MemberKind.FILE or member.is_passed_over:
             continue
         key, rest = split_key(member.path)
-        if is_sidecar(rest, modality):
+        if is_sidecar(rest, modalities):
             beside = found.setdefault(key, {})
             beside[rest] = _again(rest) if rest in beside else _content(member, rest)
-        elif "." + rest.rpartition(".")[2] in SUFFIXES[modality]:
+        elif is_input(member.path, modalities):
             samples.add(key)
     return {key: beside for key, beside in found.items() if key in samples}
 

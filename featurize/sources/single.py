@@ -12,7 +12,7 @@ from featurize.sources.changes import Changes
 from featurize.sources.files import Files, size_of
 from featurize.sources.source import Record, record_schema
 from featurize.sources.walk import is_utf8, percent_escaped
-from featurize.types import Modality, RejectReason
+from featurize.types import Modalities, Modality, RejectReason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,13 +27,13 @@ class SingleFile:
                 f"--modality {job.modality} was given, and {job.source} is {modality}."
             )
         path = Path(job.source)
-        self.modality = modality
+        self.modalities: Modalities = (modality,)
         self.root = path.resolve()
         self.name = path.name if is_utf8(path.name) else percent_escaped(path.name)
         self.ignored: dict[str, int] = {}
         self.notes: list[str] = []
         self._named_in_utf8 = is_utf8(path.name)
-        self._files = Files(self.root.parent, modality)
+        self._files = Files(self.root.parent, self.modalities)
 
     def scan(self) -> Iterator[pa.RecordBatch]:
         """Yield the file."""
@@ -56,7 +56,7 @@ class SingleFile:
             "path": None if problem else self.name,
             "size": size,
         }
-        schema = record_schema(self.modality, self.label_type(), self.columns())
+        schema = record_schema(self.label_type(), self.columns())
         yield pa.RecordBatch.from_pylist([row], schema=schema)
 
     def load(self, record: Record) -> str | bytes:

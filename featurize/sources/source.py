@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from featurize.types import Modality
+from featurize.types import Modalities
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,14 +43,14 @@ class Scan(Protocol):
 
 
 class Source(Protocol):
-    """Raw data of one modality.
+    """Raw data of one modality or of two.
 
-    `name` begins the ids of rows without an id of their own; `root` is the absolute path of the
-    raw data. `ignored` counts files of another kind by lower-case suffix, and `notes` are sentences
-    for the user; both are complete once `scan` is exhausted.
+    `modalities` are what it holds; `name` begins the ids of rows without an id of their own; `root`
+    is the absolute path of the raw data. `ignored` counts files of another kind by lower-case
+    suffix, and `notes` are sentences for the user; both are complete once `scan` is exhausted.
     """
 
-    modality: Modality
+    modalities: Modalities
     name: str
     root: Path
     ignored: dict[str, int]
@@ -81,11 +81,12 @@ class Source(Protocol):
         """Return the type of the labels."""
 
 
-def record_schema(modality: Modality, label_type: pa.DataType, carried: pa.Schema) -> pa.Schema:
-    """Return the schema of the batches of a scan."""
+def record_schema(
+    label_type: pa.DataType, carried: pa.Schema, content: str = "large_binary"
+) -> pa.Schema:
+    """Return the schema of the batches of a scan; `content` is the type of contents it holds."""
     import pyarrow as pa
 
-    content = {Modality.TEXT: pa.large_string(), Modality.IMAGE: pa.large_binary()}
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
@@ -93,7 +94,7 @@ def record_schema(modality: Modality, label_type: pa.DataType, carried: pa.Schem
             pa.field("label", label_type),
             pa.field("reason", pa.string()),
             pa.field("detail", pa.string()),
-            pa.field("content", content[modality]),
+            pa.field("content", pa.type_for_alias(content)),
             pa.field("path", pa.string()),
             pa.field("size", pa.int64(), nullable=False),
             *(field.with_name(COLUMN_PREFIX + field.name) for field in carried),

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from featurize.config import Job
-from featurize.errors import NoInput, SourceError, UsageError
+from featurize.errors import NoInput, SourceError
 from featurize.sources.files import SUFFIXES, suffix_of
 from featurize.sources.members import is_archive
 from featurize.sources.walk import FoundKind, percent_escaped, walk
-from featurize.types import Modality
+from featurize.types import Modalities, Modality
 
 METADATA_NAMES = frozenset({"metadata.csv", "metadata.jsonl"})
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
@@ -56,18 +56,17 @@ class Survey:
         if is_archive(path):
             self.archives.append(path)
 
-    def modality(self, job: Job) -> Modality:
-        """Decide whether the folder is one of texts or of images."""
-        if job.modality and Modality(job.modality) in self.depths:
-            return Modality(job.modality)
-        if job.modality or not self.depths:
+    def modalities(self, job: Job) -> Modalities:
+        """Return what the folder holds of what the job wants; raise NoInput for nothing."""
+        wanted = [Modality(job.modality)] if job.modality else list(Modality)
+        found = tuple(modality for modality in wanted if modality in self.depths)
+        if not found:
             raise self._nothing_found(job)
-        if len(self.depths) > 1:
-            raise UsageError(
-                f"{job.source} holds texts and images.",
-                fix="Say what to embed: --modality text or --modality image.",
-            )
-        return next(iter(self.depths))
+        return found
+
+    def depths_of(self, modalities: Modalities) -> set[int]:
+        """Return at which depths files of these kinds lie."""
+        return set().union(*(self.depths[modality] for modality in modalities))
 
     def _nothing_found(self, job: Job) -> NoInput:
         """Return the error of a folder without the files that are wanted."""

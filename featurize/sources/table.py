@@ -15,7 +15,7 @@ from featurize.sources.contents import Contents, image_contents, text_contents
 from featurize.sources.files import Files
 from featurize.sources.records import Records, missing_value
 from featurize.sources.source import COLUMN_PREFIX, Record, record_schema
-from featurize.types import Modality, RejectReason
+from featurize.types import Modalities, Modality, RejectReason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,7 @@ class TableSource:
         notes: list[str] | None = None,
     ) -> None:
         path = Path(job.source)
-        self.modality = roles.modality
+        self.modalities: Modalities = (roles.modality,)
         self.name = path.name
         self.root = path.resolve()
         self.ignored: dict[str, int] = {}
@@ -46,7 +46,7 @@ class TableSource:
         self._roles = roles
         self._types = types
         self._read = read
-        self._files = Files(_image_root(job, roles.modality), roles.modality)
+        self._files = Files(_image_root(job, roles.modality), self.modalities)
         if roles.id is None:
             self.notes.append(
                 f"Ids are {self.name}#N, N the number of the record: inserting a row renames the "
@@ -109,7 +109,8 @@ class TableSource:
         }
         for name, final in roles.carried.items():
             columns[COLUMN_PREFIX + final] = records.columns[name]
-        schema = record_schema(self.modality, self.label_type(), self.columns())
+        content = "large_string" if roles.modality is Modality.TEXT else "large_binary"
+        schema = record_schema(self.label_type(), self.columns(), content)
         return pa.RecordBatch.from_pydict(columns, schema=schema)
 
     def _ids(self, records: Records, first: int) -> list[str]:
@@ -129,7 +130,7 @@ class TableSource:
     def _contents(self, records: Records) -> Contents:
         """Find the contents of records."""
         column = records.columns[self._roles.content]
-        if self.modality is Modality.TEXT:
+        if self._roles.modality is Modality.TEXT:
             return text_contents(column, records.problems)
         return image_contents(column, records.problems, self._files)
 

@@ -18,7 +18,13 @@ from featurize.storage.disk import (
     sync_folder,
     try_writing,
 )
-from featurize.storage.hashing import canonical_json, pretty_json, sha256_bytes, sha256_file
+from featurize.storage.hashing import (
+    canonical_json,
+    pretty_json,
+    sha256_bytes,
+    sha256_file,
+    sha256_joined,
+)
 from featurize.storage.locking import HOLDER, holder, lock
 
 __all__ = [
@@ -39,6 +45,7 @@ __all__ = [
     "scratch",
     "sha256_bytes",
     "sha256_file",
+    "sha256_joined",
     "sync_folder",
     "try_writing",
 ]

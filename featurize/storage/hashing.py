@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ def sha256_file(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def sha256_joined(sums: Sequence[str]) -> str:
+    """Return what stands for contents of these SHA-256 sums: that of one, or one of them all."""
+    return sums[0] if len(sums) == 1 else sha256_bytes(canonical_json(list(sums)))
 
 
 def canonical_json(value: Any) -> bytes:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from featurize import storage
-from featurize.bundle import GRAPH, VARIANTS, Bundle
+from featurize.bundle import LOWER, Bundle, lowered
 from featurize.cache import cache_folder
 from featurize.config import Precision
 from featurize.errors import FeaturizeError, MissingExtra, RuntimeUnavailable
@@ -26,55 +26,60 @@ _DERIVATIONS = {Precision.FP16: to_fp16, Precision.INT8: to_int8}
 _RECIPE = 1  # to be raised whenever other graphs come out
 
 
-def read_graph(bundle: Bundle, precision: Precision) -> bytes:
-    """Return the graph that computes in a precision, after its SHA-256 was checked.
+def read_graph(bundle: Bundle, name: str, precision: Precision) -> bytes:
+    """Return a graph of a bundle that computes in a precision, after its SHA-256 was checked.
 
     fp32 and bf16 are computed from one graph; fp16 and int8 have graphs of their own, which the
     bundle holds, or which are derived when they are first asked for. Raises MissingExtra where that
     takes the package `onnx` and it is not installed, RuntimeUnavailable where an encoder cannot be
     computed in that precision.
     """
-    if (name := _own(bundle, precision)) is not None:
-        return bundle.read(name)
-    folder = _folder(bundle, precision)
+    if (own := _own(bundle, name, precision)) is not None:
+        return bundle.read(own)
+    folder = _folder(bundle.graphs[name], precision)
     if (graph := _kept(folder)) is not None:
         return graph
     with storage.lock(folder.with_name(f".{folder.name}.lock"), wait=True):
         if (graph := _kept(folder)) is not None:  # another process was first
             return graph
         storage.remove(folder)  # what a killed one left
-        graph = derive(bundle, precision)
+        graph = derive(bundle, name, precision)
         storage.make_folder(folder)
         storage.put(folder / f"{storage.sha256_bytes(graph)}.onnx", graph)
         return graph
 
 
 def is_at_hand(bundle: Bundle, precision: Precision) -> bool:
-    """Say whether a graph can be read without deriving it first."""
-    return bool(_own(bundle, precision)) or any(_folder(bundle, precision).glob("*.onnx"))
+    """Say whether the graphs of a bundle can be read without deriving one first."""
+    return all(
+        _own(bundle, name, precision) or any(_folder(graph, precision).glob("*.onnx"))
+        for name, graph in bundle.graphs.items()
+    )
 
 
 def require_derivable(bundle: Bundle, precision: Precision) -> None:
-    """Raise what `read_graph` would, as far as the fp32 graph shows it without deriving."""
+    """Raise what `read_graph` would, as far as the fp32 graphs show it without deriving."""
     if precision not in _DERIVATIONS:
         return
     _require_onnx(precision)
     if precision is Precision.INT8:
         import onnx
 
-        require_products(onnx.load_from_string(bundle.read(GRAPH)))
+        for name in bundle.graphs:
+            require_products(onnx.load_from_string(bundle.read(name)))
 
 
 def kept_graphs(bundle: Bundle) -> list[Path]:
     """Return the files of all graphs that were derived from a bundle's."""
-    return sorted((cache_folder() / "graphs").glob(f"{bundle.graph_sha256[:32]}-*/*.onnx"))
+    folder, graphs = cache_folder() / "graphs", bundle.graphs.values()
+    return sorted(path for graph in graphs for path in folder.glob(f"{graph[:32]}-*/*.onnx"))
 
 
-def derive(bundle: Bundle, precision: Precision) -> bytes:
-    """Derive a graph from the fp32 one, past the cache; raises what `read_graph` does."""
+def derive(bundle: Bundle, name: str, precision: Precision) -> bytes:
+    """Derive a graph from one of fp32, past the cache; raises what `read_graph` does."""
     _require_onnx(precision)
     try:
-        return _DERIVATIONS[precision](bundle.read(GRAPH))
+        return _DERIVATIONS[precision](bundle.read(name))
     except FeaturizeError:
         raise
     except Exception as error:  # the tools raise whatever they met in the graph
@@ -85,16 +90,17 @@ def derive(bundle: Bundle, precision: Precision) -> bytes:
         ) from error
 
 
-def _own(bundle: Bundle, precision: Precision) -> str | None:
-    """Return the file of the bundle that computes in a precision, None where none does."""
-    name = VARIANTS.get(precision, GRAPH)
-    return name if name in bundle.files else None
+def _own(bundle: Bundle, name: str, precision: Precision) -> str | None:
+    """Return the file of the bundle that is a graph in a precision, None where none is."""
+    own = lowered(name, precision) if precision in LOWER else name
+    return own if own in bundle.files else None
 
 
-def _folder(bundle: Bundle, precision: Precision) -> Path:
+def _folder(graph: str, precision: Precision) -> Path:
+    """Return where what is derived from the graph of a SHA-256 is kept."""
     import onnxruntime
 
-    name = f"{bundle.graph_sha256[:32]}-{precision}-{_RECIPE}-{onnxruntime.__version__}"
+    name = f"{graph[:32]}-{precision}-{_RECIPE}-{onnxruntime.__version__}"
     return cache_folder() / "graphs" / name
 
 

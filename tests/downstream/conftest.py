@@ -87,7 +87,7 @@ def _card(dim=DIM, **changes):
         "max_length": 64,
         "dim": dim,
     }
-    return EncoderCard("invented", Modality.TEXT, VectorSpace(**(space | changes)))
+    return EncoderCard("invented", (Modality.TEXT,), VectorSpace(**(space | changes)))
 
 
 def _clustered(rows, classes=3, spread=0.35, seed=0):

@@ -226,7 +226,7 @@ def test_vectors_of_another_encoder_are_refused(head, make_table, clustered, car
     for use in (head.predict, lambda t: evaluate(head, t), lambda t: predict_table(head, t, out)):
         with pytest.raises(MismatchError, match="differ in `pooling`"):
             use(other)
-    pictures = make_table(*clustered(20), encoder=replace(card(), modality=Modality.IMAGE))
+    pictures = make_table(*clustered(20), encoder=replace(card(), modalities=(Modality.IMAGE,)))
     with pytest.raises(MismatchError, match="the head is for texts, .* for images"):
         head.predict(pictures)
     unbound = Head().fit(*clustered(20))

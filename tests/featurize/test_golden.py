@@ -14,10 +14,9 @@ pytestmark = pytest.mark.export
 def test_the_vectors_are_those_of_the_first_export(name, count, close, golden):
     """A new set of dependencies changes no number by more than 1e-5 of the vector's length."""
     encoder = Encoder.open(resolve(name), device="cpu")
-    inputs, expected = read_reference(golden / f"{name}.npz")
-    assert len(inputs) >= count
+    contents, expected = read_reference(golden / f"{name}.npz", encoder.card.modalities)
+    assert len(contents) >= count
     assert np.isfinite(expected).all()
-    contents = [encoder.processor.restore(data) for data in inputs]
     assert close(encoder.encode(contents), expected)
 
 

@@ -11,7 +11,7 @@ from featurize.prompts import choose_prompt, query_prompt
 from featurize.types import Modality
 
 SPACE = VectorSpace("0", "0", "x", "mean", True, 256, 32)
-PLAIN = EncoderCard("plain", Modality.TEXT, SPACE)
+PLAIN = EncoderCard("plain", (Modality.TEXT,), SPACE)
 BOTH = replace(PLAIN, name="both", prompts={"query": "q: ", "passage": "p: "})
 ONE = replace(PLAIN, name="one", prompts={"query": "q: "})
 TASKS = replace(PLAIN, prompts={"clustering": "c: "}, default_prompt="clustering")

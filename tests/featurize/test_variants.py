@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from featurize.bundle import Bundle
+from featurize.bundle import GRAPH, Bundle
 from featurize.cache import cache_folder
 from featurize.config import Precision
 from featurize.encoder import Encoder
@@ -33,7 +33,7 @@ def test_full_graphs_are_the_bundles_own(tiny_text, precision):
     """fp32 and bf16 are computed from the one graph that was exported."""
     bundle = Bundle.open(tiny_text)
     assert is_at_hand(bundle, precision)
-    assert sha256_bytes(read_graph(bundle, precision)) == bundle.graph_sha256
+    assert sha256_bytes(read_graph(bundle, GRAPH, precision)) == bundle.graph_sha256
     assert not _kept()
 
 
@@ -41,11 +41,11 @@ def test_a_graph_is_derived_once(tiny_text):
     """The second time it is only read; its name is its sum."""
     bundle = Bundle.open(tiny_text)
     assert not is_at_hand(bundle, Precision.FP16)
-    first = read_graph(bundle, Precision.FP16)
+    first = read_graph(bundle, GRAPH, Precision.FP16)
     assert is_at_hand(bundle, Precision.FP16)
     (path,) = _kept()
     made = path.stat().st_mtime_ns
-    assert read_graph(bundle, Precision.FP16) == first
+    assert read_graph(bundle, GRAPH, Precision.FP16) == first
     assert path.stat().st_mtime_ns == made
     assert sha256_bytes(first) == path.stem != bundle.graph_sha256
 
@@ -61,7 +61,7 @@ def test_first_users_at_once_get_one_graph(tiny_text, monkeypatch):
 
     monkeypatch.setattr("featurize.variants._DERIVATIONS", {Precision.FP16: counted})
     with ThreadPoolExecutor(4) as users:
-        graphs = set(users.map(lambda _user: read_graph(bundle, Precision.FP16), range(4)))
+        graphs = set(users.map(lambda _user: read_graph(bundle, GRAPH, Precision.FP16), range(4)))
     assert len(graphs) == len(made) == len(_kept()) == 1
 
 
@@ -69,18 +69,18 @@ def test_first_users_at_once_get_one_graph(tiny_text, monkeypatch):
 @pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
 def test_deriving_again_gives_the_same_bytes(minilm_bundle, precision, tmp_path, monkeypatch):
     """Two machines of equal versions make equal tables."""
-    here = read_graph(minilm_bundle, precision)
+    here = read_graph(minilm_bundle, GRAPH, precision)
     monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "elsewhere"))
-    assert read_graph(minilm_bundle, precision) == here
+    assert read_graph(minilm_bundle, GRAPH, precision) == here
 
 
 def test_a_damaged_graph_is_made_again(tiny_text):
     """What lies in the cache is not trusted."""
     bundle = Bundle.open(tiny_text)
-    good = read_graph(bundle, Precision.FP16)
+    good = read_graph(bundle, GRAPH, Precision.FP16)
     (path,) = _kept()
     path.write_bytes(b"something else")
-    assert read_graph(bundle, Precision.FP16) == good
+    assert read_graph(bundle, GRAPH, Precision.FP16) == good
     assert [kept.read_bytes() for kept in _kept()] == [good]
 
 
@@ -124,7 +124,7 @@ def test_int8_is_refused_where_it_would_change_little(bundle, request):
     """An encoder whose weights are in no matrix products is not called int8 all the same."""
     opened = Bundle.open(request.getfixturevalue(bundle))
     with pytest.raises(RuntimeUnavailable, match="made of matrix products"):
-        read_graph(opened, Precision.INT8)
+        read_graph(opened, GRAPH, Precision.INT8)
     assert not _kept()
 
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_derived_says_so(tiny_text, monkeypatch):
 
     monkeypatch.setattr("featurize.variants._DERIVATIONS", {Precision.FP16: fail})
     with pytest.raises(RuntimeUnavailable, match="cannot be computed in fp16") as caught:
-        read_graph(Bundle.open(tiny_text), Precision.FP16)
+        read_graph(Bundle.open(tiny_text), GRAPH, Precision.FP16)
     assert "--precision fp32" in str(caught.value.fix)
 
 
@@ -144,4 +144,4 @@ def test_without_onnx_the_extra_is_named(tiny_text, monkeypatch):
     """The message holds the pip command."""
     monkeypatch.setattr("featurize.variants.find_spec", lambda _name: None)
     with pytest.raises(MissingExtra, match=r"featurize\[precisions\]"):
-        read_graph(Bundle.open(tiny_text), Precision.FP16)
+        read_graph(Bundle.open(tiny_text), GRAPH, Precision.FP16)

@@ -17,9 +17,14 @@ LONGEST = {Modality.TEXT: 4096, Modality.IMAGE: 65_536}  # bytes: the smaller in
 def main():
     """Copy the known inputs of fresh exports, with the original's vectors."""
     for name, modality in BUILT_IN.items():
-        inputs, vectors = read_reference(resolve(name).path / "reference.npz")
-        kept = [row for row, data in enumerate(inputs) if len(data) <= LONGEST[modality]]
+        inputs, vectors = read_reference(resolve(name).path / "reference.npz", (modality,))
+        kept = [row for row, it in enumerate(inputs) if size(it) <= LONGEST[modality]]
         write_reference(FOLDER / f"{name}.npz", [inputs[row] for row in kept], vectors[kept])
+
+
+def size(content):
+    """Return the length of a text or an image file in bytes."""
+    return len(content.encode() if isinstance(content, str) else content)
 
 
 if __name__ == "__main__":

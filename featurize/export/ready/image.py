@@ -47,7 +47,7 @@ def load_image_file(given: Given, max_length: int | None) -> Candidate:
         dim=_dim(given, graph, use.crop),
     )
     return Candidate(
-        card=EncoderCard(given.name, Modality.IMAGE, space),
+        card=EncoderCard(given.name, (Modality.IMAGE,), space),
         graph=lambda: graph,
         preparation=(PREPROCESS, preparation),
         contents=reference_pictures(),

@@ -46,7 +46,7 @@ def load_text_file(given: Given, max_length: int | None) -> Candidate:
     reference = TextReference(given.original, folder / TOKENIZER, use)
     checked, overlong = texts_to_check(reference.token_ids, use.max_length)
     return Candidate(
-        card=EncoderCard(given.name, Modality.TEXT, space, use.prompts, use.default_prompt),
+        card=EncoderCard(given.name, (Modality.TEXT,), space, use.prompts, use.default_prompt),
         graph=lambda: graph,
         preparation=(TOKENIZER, preparation),
         contents=checked,

@@ -59,10 +59,10 @@ def propose(loaded: ImageNetwork, name: str) -> Candidate:
         pooling=loaded.pooling,
         normalize=True,
         max_length=0,
-        dim=_probe(tower, loaded.missing, pixels),
+        dim=_dim(tower, loaded.missing, pixels),
     )
     return Candidate(
-        card=EncoderCard(name, Modality.IMAGE, space),
+        card=EncoderCard(name, (Modality.IMAGE,), space),
         graph=partial(trace, tower, {"pixels": pixels}, ("batch",)),
         preparation=(PREPROCESS, preparation),
         contents=reference_pictures(),
@@ -81,7 +81,21 @@ def image_tower(network: Any, pooling: str) -> torch.nn.Module:
     return VisionTower(network, POOLINGS[pooling]).eval()
 
 
-def _probe(tower: Any, missing: set[str], pixels: torch.Tensor) -> int:
+def _dim(tower: Any, missing: set[str], pixels: torch.Tensor) -> int:
+    """Return the length of an image tower's vectors; raise ExportError for a tower of no use."""
+    try:
+        return dim_of(tower, missing, {"pixels": pixels})
+    except ExportError:
+        raise
+    except Exception as error:  # the network's own code raises anything
+        height, width = pixels.shape[2:]
+        raise ExportError(
+            f"The network does not take the images of {height} x {width} pixels that its image "
+            f"processor gives: {error}"
+        ) from error
+
+
+def dim_of(tower: Any, missing: set[str], example: dict[str, torch.Tensor]) -> int:
     """Return the length of a tower's vectors; raise ExportError if one depends on missing weights.
 
     Those become NaN, which reaches the vector exactly where they are used: a classifier that was
@@ -94,14 +108,7 @@ def _probe(tower: Any, missing: set[str], pixels: torch.Tensor) -> int:
         for name in missing & state.keys():
             if state[name].is_floating_point():
                 state[name].fill_(float("nan"))
-        try:
-            vectors = tower(pixels)
-        except Exception as error:  # the network's own code raises anything
-            height, width = pixels.shape[2:]
-            raise ExportError(
-                f"The network does not take the images of {height} x {width} pixels that its image "
-                f"processor gives: {error}"
-            ) from error
+        vectors = tower(**example)
     if missing - state.keys() or not bool(torch.isfinite(vectors).all()):
         names = ", ".join(sorted(missing)[:3]) + (" and more" if len(missing) > 3 else "")
         raise ExportError(

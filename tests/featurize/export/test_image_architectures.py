@@ -34,8 +34,9 @@ from featurize.reference import read_reference
 
 vectors = {}
 for folder in sys.argv[2:]:
-    pictures, _ = read_reference(Path(folder) / "reference.npz")
-    encoder = Encoder.open(Bundle.open(Path(folder)), device="cpu")
+    bundle = Bundle.open(Path(folder))
+    pictures, _ = read_reference(bundle.path / "reference.npz", bundle.card.modalities)
+    encoder = Encoder.open(bundle, device="cpu")
     vectors[Path(folder).name] = encoder.encode(pictures[::4])
 np.savez(sys.argv[1], **vectors)
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featurize.bundle import VARIANTS, Bundle, write_card
+from featurize.bundle import GRAPH, LOWER, Bundle, lowered, write_card
 from featurize.config import Precision
 from featurize.encoder import Encoder
 from featurize.errors import BundleError, ExportError, MissingExtra, RuntimeUnavailable, UsageError
@@ -78,7 +78,9 @@ def _spoiled(derive):
 
 def test_a_bundle_holds_graphs_and_their_figures(both, tiny_bundle):
     """Names, hashes and figures stand in the card; what was there stays as it was."""
-    assert both.files.keys() == tiny_bundle.files.keys() | set(VARIANTS.values())
+    assert both.files.keys() == tiny_bundle.files.keys() | {
+        lowered(GRAPH, precision) for precision in LOWER
+    }
     assert {name: both.files[name] for name in tiny_bundle.files} == tiny_bundle.files
     assert (both.card, both.export["parity"]) == (tiny_bundle.card, tiny_bundle.export["parity"])
     for precision in (Precision.FP16, Precision.INT8):
@@ -100,7 +102,7 @@ def test_the_figures_are_those_of_its_vectors(both, precision):
         (stated["min_cosine"], stated["neighbours_kept"])
     )
     assert check_fidelity(encoder) == pytest.approx(stated["min_cosine"])
-    assert encoder.variant["graph"] == both.files[VARIANTS[precision]]
+    assert encoder.variant["graph"] == both.files[lowered(GRAPH, precision)]
 
 
 def test_a_model_is_exported_with_a_graph_at_once(make_model, tiny_bundle, both, tmp_path, hashes):
@@ -108,14 +110,17 @@ def test_a_model_is_exported_with_a_graph_at_once(make_model, tiny_bundle, both,
     bundle = export(make_model(), tmp_path / "bundle", lower=INT8)
     apart = lower_bundle(tiny_bundle.path, tmp_path / "apart", INT8)
     assert hashes(bundle.path) == hashes(apart.path)
-    assert bundle.files[VARIANTS["int8"]] == both.files[VARIANTS["int8"]]
+    assert bundle.files[lowered(GRAPH, "int8")] == both.files[lowered(GRAPH, "int8")]
 
 
 def test_the_bundles_own_graph_comes_first(both, tmp_path):
     """It is read from the bundle after its hash was checked, and nothing is derived."""
     for precision in (Precision.FP16, Precision.INT8):
         assert is_at_hand(both, precision)
-        assert sha256_bytes(read_graph(both, precision)) == both.files[VARIANTS[precision]]
+        assert (
+            sha256_bytes(read_graph(both, GRAPH, precision))
+            == both.files[lowered(GRAPH, precision)]
+        )
     assert not (tmp_path / "cache").exists()
 
 
@@ -123,10 +128,10 @@ def test_a_changed_graph_is_refused(both, tmp_path):
     """Opening checks it as every file, and so does reading it later."""
     copy = Path(shutil.copytree(both.path, tmp_path / "copy"))
     opened = Bundle.open(copy)
-    with (copy / VARIANTS["int8"]).open("ab") as file:
+    with (copy / lowered(GRAPH, "int8")).open("ab") as file:
         file.write(b"x")
     with pytest.raises(BundleError, match=r"model\.int8\.onnx"):
-        read_graph(opened, Precision.INT8)
+        read_graph(opened, GRAPH, Precision.INT8)
     with pytest.raises(BundleError, match=r"model\.int8\.onnx"):
         Bundle.open(copy)
 

@@ -89,7 +89,7 @@ FORMS = {
 def test_files_of_every_form_are_used(form, make_file, tmp_path):
     """Whatever its axes, names and opset, a file's vectors are those it gives itself."""
     bundle = export(make_file(**form), tmp_path / "bundle")
-    assert (bundle.card.dim, bundle.card.modality) == (DIM, "image")
+    assert (bundle.card.dim, bundle.card.modalities) == (DIM, ("image",))
     assert bundle.export["parity"]["max_abs_diff"] <= 1e-5
     assert "torch" not in bundle.export["libraries"]
 

@@ -9,6 +9,7 @@ from PIL import Image
 from featurize.export.pictures import reference_pictures
 from featurize.export.reference import reference_texts
 from featurize.reference import read_reference, write_reference
+from featurize.types import Modality
 
 
 @pytest.mark.parametrize("max_length", [8, 40, 256])
@@ -33,13 +34,21 @@ def test_the_pictures_are_many_and_odd():
     assert {(1, 1), (1, 300), (17, 31), (2000, 50)} <= {image.size for image in images}
 
 
-@pytest.mark.parametrize("contents", [["", "a\0", "é🙂\ud7ff"], [b"", b"\0\xff", b"abc"]])
-def test_inputs_and_vectors_come_back(contents, tmp_path):
-    """What was written is read as the same bytes and numbers, without pickle."""
+@pytest.mark.parametrize(
+    ("modalities", "contents"),
+    [
+        ((Modality.TEXT,), ["", "a\0", "é🙂\ud7ff"]),
+        ((Modality.IMAGE,), [b"", b"\0\xff", b"abc"]),
+        ((Modality.TEXT, Modality.IMAGE), ["a", b"a", "b"]),
+    ],
+    ids=str,
+)
+def test_inputs_and_vectors_come_back(modalities, contents, tmp_path):
+    """What was written is read as the same texts, images and numbers, without pickle."""
     vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
     write_reference(tmp_path / "a.npz", contents, vectors)
     write_reference(tmp_path / "b.npz", contents, vectors)
-    inputs, found = read_reference(tmp_path / "a.npz")
-    assert inputs == [text.encode() if isinstance(text, str) else text for text in contents]
+    inputs, found = read_reference(tmp_path / "a.npz", modalities)
+    assert inputs == contents
     np.testing.assert_array_equal(found, vectors)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()

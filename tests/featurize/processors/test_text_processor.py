@@ -73,10 +73,9 @@ def test_an_endless_word_is_rejected(processor):
     assert rejection.reason is RejectReason.TOO_LONG
 
 
-def test_texts_come_back_from_their_bytes(processor):
-    """`admit` takes texts alone, and `restore` undoes their encoding."""
-    for text in ("naïve 𝄞", " ", ""):
-        assert processor.restore(processor.admit(text).encode()) == text
+def test_texts_alone_are_admitted(processor):
+    """`admit` leaves a text as it is and refuses anything else."""
+    assert processor.admit("naïve 𝄞") == "naïve 𝄞"
     with pytest.raises(TypeError, match="Expected a text"):
         processor.admit(b"bytes")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featurize.bundle import Bundle
+from featurize.bundle import GRAPH, Bundle
 from featurize.config import Precision, RuntimeName
 from featurize.encoder import Encoder
 from featurize.errors import MissingExtra, RuntimeUnavailable
@@ -54,7 +54,7 @@ def _require_computed(choice, bundle):
 
 def _runtime(bundle, place):
     """Open a bundle's graph at a place."""
-    return open_runtime(partial(read_graph, bundle), place)
+    return open_runtime([partial(read_graph, bundle, GRAPH)], place)
 
 
 def test_a_runtime_says_what_it_is(choice, tiny_text):

@@ -207,11 +207,10 @@ def test_contents_are_judged_as_those_of_files(
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_both_kinds_or_none(read: ReadSource, tmp_path: Path, suffix: str) -> None:
-    """Both kinds need --modality; without inputs the suffixes seen are named."""
+    """Both kinds are read, or one of them; without inputs the suffixes seen are named."""
     both = archive(tmp_path, packed_as(suffix, {"a.txt": "a", "b.jpg": b"b"}), "both" + suffix)
-    with pytest.raises(UsageError, match="texts and images") as caught:
-        read(both)
-    assert "--modality" in caught.value.fix
+    name = f"both{suffix}"
+    assert read(both).contents == {f"{name}/a.txt": "a", f"{name}/b.jpg": b"b"}
     assert read(both, modality="image").contents == {f"both{suffix}/b.jpg": b"b"}
     assert read(both, modality="text").source.ignored == {".jpg": 1}
     none = archive(tmp_path, packed_as(suffix, {"a.csv": "a", "b": "b"}), "none" + suffix)

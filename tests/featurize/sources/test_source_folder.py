@@ -14,6 +14,7 @@ import pytest
 from featurize.errors import InputRejected, SourceError, UsageError
 from featurize.sources import Record
 from featurize.sources.files import read_bytes
+from featurize.types import Modality
 
 if TYPE_CHECKING:
     from conftest import ReadSource
@@ -156,12 +157,14 @@ def test_labels_are_folders(
     assert list(read(write(files), **chosen).labels.values()) == labels
 
 
-def test_both_kinds_need_a_modality(read: ReadSource, write: Write) -> None:
-    """A folder of both is refused, or read as one with the other ignored."""
-    root = write({"a.txt": "a", "b.jpg": "b"})
-    with pytest.raises(UsageError) as caught:
-        read(root)
-    assert "--modality" in caught.value.fix
+def test_a_folder_of_both_kinds(read: ReadSource, write: Write) -> None:
+    """Both are read, texts as such and images as bytes, or one with the other ignored."""
+    root = write({"a.txt": "a", "b.jpg": "b", "c.bin": "c"})
+    both = read(root)
+    assert both.source.modalities == (Modality.TEXT, Modality.IMAGE)
+    assert both.contents == {"a.txt": "a", "b.jpg": b"b"}
+    assert both.source.ignored == {".bin": 1}
+    root.joinpath("c.bin").unlink()
     assert read(root, modality="text").source.ignored == {".jpg": 1}
     assert read(root, modality="image").contents == {"b.jpg": b"b"}
 

@@ -76,7 +76,7 @@ def test_a_failed_scan_leaves_no_spool(tmp_path: Path) -> None:
             path = tmp_path / "a.csv"
             path.write_text("text\na\n")
             self.inner = open_source(Job(path, out=tmp_path / "out"))
-            self.modality, self.name = self.inner.modality, "broken"
+            self.modalities, self.name = self.inner.modalities, "broken"
 
         def scan(self) -> Iterator[pa.RecordBatch]:
             yield from self.inner.scan()

@@ -34,7 +34,7 @@ stores = pytest.mark.parametrize("store", Store)
 def card(dim=DIM, normalize=True):
     """Make the card of an invented text encoder."""
     space = VectorSpace("w", "p", "Tiny", "mean", normalize, 16, dim)
-    return EncoderCard("tiny", Modality.TEXT, space)
+    return EncoderCard("tiny", (Modality.TEXT,), space)
 
 
 def unit_vectors(count=ROWS, dim=DIM):

@@ -281,7 +281,7 @@ def chunks(keys):
     """Make rows with a parent_id."""
     space = VectorSpace("w", "p", "Tiny", "mean", True, 16, 4)
     user = pa.schema([pa.field("parent_id", pa.string())])
-    schema = RowColumns(pa.string(), {}, user).schema(EncoderCard("tiny", Modality.TEXT, space))
+    schema = RowColumns(pa.string(), {}, user).schema(EncoderCard("tiny", (Modality.TEXT,), space))
     count = len(keys)
     vectors = pa.array(np.tile(np.float32([0.5, 0.5, 0.5, 0.5]), count))
     columns = [

@@ -25,7 +25,7 @@ from featurize.types import Modality
 
 DIM = 8
 SPACE = VectorSpace("w", "p", "Tiny", "mean", True, 16, DIM)
-CARD = EncoderCard("tiny", Modality.TEXT, SPACE)
+CARD = EncoderCard("tiny", (Modality.TEXT,), SPACE)
 
 
 def rows(ids, seed=0):
@@ -264,7 +264,7 @@ def test_a_changed_card_is_refused(table):
 def test_a_mismatch_names_the_field(field, value):
     """Each field of the vector space tells two encoders apart, by name."""
     values = {name: getattr(SPACE, name) for name in SPACE.__slots__} | {field: value}
-    other = EncoderCard("other", Modality.TEXT, VectorSpace(**values))
+    other = EncoderCard("other", (Modality.TEXT,), VectorSpace(**values))
     with pytest.raises(MismatchError, match=f"`{field}`"):
         CARD.require_same_space(other, here="the head", there="the table")
-    CARD.require_same_space(EncoderCard("renamed", Modality.TEXT, SPACE), here="a", there="b")
+    CARD.require_same_space(EncoderCard("renamed", (Modality.TEXT,), SPACE), here="a", there="b")
