@@ -15,7 +15,8 @@ from featurize.export.ready.card import Colour
 from featurize.export.ready.editing import Writing, assemble, free_batch, rename
 from featurize.export.ready.given import Given
 from featurize.export.ready.image_use import ImageUse, read_image_use
-from featurize.export.ready.original import ImageReference, run_batches
+from featurize.export.ready.original import run_batches
+from featurize.export.ready.references import ImageReference
 from featurize.processors.preprocessing import Preprocessing
 from featurize.storage import canonical_json, sha256_bytes
 from featurize.types import Modality

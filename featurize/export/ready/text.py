@@ -15,7 +15,8 @@ from featurize.export.folders import json_object, json_object_if_any, license_of
 from featurize.export.graph import OUTPUT
 from featurize.export.ready.editing import Writing, assemble, rename
 from featurize.export.ready.given import Given
-from featurize.export.ready.original import TextReference, run_batches
+from featurize.export.ready.original import run_batches
+from featurize.export.ready.references import TextReference
 from featurize.export.ready.text_use import IDS, MASK, TYPES, TextUse, read_text_use, text_folder
 from featurize.export.text import texts_to_check
 from featurize.storage import canonical_json, sha256_bytes
