@@ -333,7 +333,7 @@ def test_a_model_of_the_hub_is_fetched_as_it_can_be_used(with_torch, make_ready,
     """Its weights are asked for where torch is, its ready file where torch or they are missing."""
     folder, asked = make_ready(), []
 
-    def snapshot_download(name, *, allow_patterns, ignore_patterns):
+    def snapshot_download(name, *, revision, allow_patterns, ignore_patterns):
         asked.append(allow_patterns)
         return str(folder)
 
