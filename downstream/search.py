@@ -77,6 +77,8 @@ class Searcher:
 
     def image(self, path: str | Path, k: int = 10) -> list[Hit]:
         """Return the `k` rows nearest to an image; raise UsageError where the index holds texts."""
+        if self._asked_prompt is not None:
+            raise UsageError("--prompt goes with a text to search for, not with an image.")
         if not Path(path).is_file():
             raise UsageError(f"--image {path}: there is no such file.", fix="Check its path.")
         return self._ask(Modality.IMAGE, Path(path), k)

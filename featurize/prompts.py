@@ -8,7 +8,7 @@ from __future__ import annotations
 from featurize.bundle import EncoderCard
 from featurize.config import Prompt
 from featurize.errors import UsageError
-from featurize.types import Json
+from featurize.types import Json, Modality
 
 QUERY = "query"
 DOCUMENT = "document"
@@ -19,8 +19,11 @@ def choose_prompt(card: EncoderCard, asked: str | None) -> Prompt | None:
     """Return the prompt for a role of the encoder, or for a text of the user's own.
 
     Without either it is the encoder's default, None for most. Raises UsageError for the role of a
-    query or document where the encoder makes no difference between them.
+    query or document where the encoder makes no difference between them, and for any where it
+    takes no texts.
     """
+    if asked is not None and Modality.TEXT not in card.modalities:
+        raise UsageError(f"--prompt is for texts, and {card.name} takes images.")
     if asked is None:
         role = card.default_prompt
         return None if role is None else Prompt(role, card.prompts[role])

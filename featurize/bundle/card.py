@@ -112,6 +112,7 @@ class EncoderCard:
                 default_prompt=data.get("default_prompt"),
             )
             stated = data["fingerprint"]
+            _require_prompts(card)
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"This is no encoder card: {error!r} in {data!r}.") from error
         if stated != card.fingerprint:
@@ -120,6 +121,14 @@ class EncoderCard:
                 f"fields give {card.fingerprint[:12]}: it was changed by hand."
             )
         return card
+
+
+def _require_prompts(card: EncoderCard) -> None:
+    """Raise ValueError unless prompts are texts by role, and the default is one of them."""
+    if not all(isinstance(part, str) for pair in card.prompts.items() for part in pair):
+        raise ValueError(f"prompts are {dict(card.prompts)!r}, expected texts by role")
+    if card.default_prompt is not None and card.default_prompt not in card.prompts:
+        raise ValueError(f"the default prompt {card.default_prompt!r} is none of the prompts")
 
 
 def _short(value: object) -> str:

@@ -12,6 +12,7 @@ from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
 from featurize.config import Precision, choose
 from featurize.errors import UsageError
+from featurize.types import Json
 from featurize.wording import least_cosine
 
 if TYPE_CHECKING:
@@ -78,16 +79,18 @@ def export(  # noqa: PLR0913 - a command's options are its parameters
         bundle = export_model(found, out, max_length=max_length, lower=lower)
     for sentence in bundle.export.get("assumed", ()):
         console.say(sentence)
-    made = bundle.card
-    data = {
+    return Outcome(_data(bundle, out), "\n".join(_lines(bundle, lower)))
+
+
+def _data(bundle: Bundle, out: Path) -> Json:
+    return {
         "bundle": str(out),
-        **made.to_json(),
-        "dim": made.dim,
+        **bundle.card.to_json(),
+        "dim": bundle.card.dim,
         "parity": bundle.export.get("parity", {}),
         "precisions": bundle.export.get("precisions", {}),
         "files": bundle.files,
     }
-    return Outcome(data, "\n".join(_lines(bundle, lower)))
 
 
 def _lower(precision: str | None, accept_loss: bool) -> Lower | None:

@@ -68,7 +68,7 @@ def download(name: str, revision: str | None, read: Iterable[str], unread: Itera
 def fetched_before(name: str, revision: str, read: Iterable[str]) -> Path | None:
     """Return the folder of a commit of which some files were fetched before, None of any other."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(
@@ -76,7 +76,7 @@ def fetched_before(name: str, revision: str, read: Iterable[str]) -> Path | None
                 name, revision=revision, allow_patterns=list(read), local_files_only=True
             )
         )
-    except LocalEntryNotFoundError:
+    except (HFValidationError, LocalEntryNotFoundError):
         return None
 
 

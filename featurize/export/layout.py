@@ -75,6 +75,7 @@ class Layout:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     cut: int | None = None
+    assumed: tuple[str, ...] = ()
 
     @property
     def normalize(self) -> bool:
@@ -127,6 +128,12 @@ def _plain(folder: Path) -> Layout:
     static = config.get("model_type") == _MODEL2VEC
     architecture = next(iter(config.get("architectures") or [""]))
     causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
+    pooled = "the last token's vector" if causal else "their mean"
+    assumed = (
+        f"{folder.name} does not say how its token vectors become one of a text. Assumed, as "
+        f"sentence-transformers does: {pooled}, not brought to unit length. If its makers say "
+        f"otherwise, put their {MODULES} and 1_Pooling/config.json into the folder."
+    )
     return Layout(
         folder=folder,
         body=Body.STATIC if static else Body.TRANSFORMER,
@@ -136,6 +143,7 @@ def _plain(folder: Path) -> Layout:
         weights=digest(folder, [folder]),
         config={} if static else config,
         license=license_of(folder),
+        assumed=() if static else (assumed,),
         **read_settings(folder),
     )
 

@@ -163,9 +163,14 @@ def _missing(packages: Iterable[str]) -> list[str]:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Say whether weights that can be used are there, and what prepares the inputs."""
+    """Say whether weights that can be used are there, what prepares inputs and what follows.
+
+    Another library may have fetched the weights of a text model without the list of its modules:
+    where there is none, only the Hub can tell.
+    """
     prepared = any(any(folder.rglob(name)) for name in _PREPARATION)
-    return prepared and (_can_be_traced(folder) or ready_file(folder) is not None)
+    stated = (folder / MODULES).is_file() or (folder / PREPROCESSOR).is_file()
+    return stated and prepared and (_can_be_traced(folder) or ready_file(folder) is not None)
 
 
 def _can_be_traced(folder: Path) -> bool:

@@ -85,6 +85,7 @@ def propose(
         libraries=LIBRARIES,
         source=name,
         license=layout.license,
+        assumed=layout.assumed,
         roles=tuple(role for role, text in model.prompts.items() if text),
         overlong=tuple((text, tuple(body.token_ids(text))) for text in overlong),
     )

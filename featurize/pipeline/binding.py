@@ -56,6 +56,7 @@ class Binding:
             "variant": self.encoder.variant,
             "no_text": self.job.no_text,
             **self.job.remembered(),
+            "dim": None if self.encoder.dim == self.encoder.bundle.card.dim else self.encoder.dim,
         }
         if self.table is None:
             return fresh
@@ -68,6 +69,7 @@ class Binding:
             self.encoder.card, here=f"the table {self.table.path}", there="this run"
         )
         _require_made_alike(then, now)
+        _require_same_prompt(old["variant"].get("prompt"), self.encoder.variant["prompt"])
         self._require_source(old)
         return (
             old
@@ -92,7 +94,8 @@ class Binding:
         left_out = {processor.content_column} if self.job.no_text else set()
         added = {name: kind for name, kind in processor.columns.items() if name not in left_out}
         columns = RowColumns(self.source.label_type(), added, self.source.columns())
-        schema = columns.schema(self.encoder.card, Store(self.job.store or Store.FLOAT32))
+        card = self.encoder.card if self.table is None else self.table.card
+        schema = columns.schema(card, Store(self.job.store or Store.FLOAT32))
         if self.table is not None and self.job.append and not schema.equals(self.table.schema):
             raise UsageError(
                 f"--append needs the table's columns {', '.join(self.table.schema.names)}; the "
@@ -188,6 +191,17 @@ def _changed_options(then: Json, now: Json, options: Iterable[str]) -> Iterator[
                 f"{_with(name, now[name])}. A table is made one way.",
                 fix=f"Leave --{name} out to go on as before, or choose another --out.",
             )
+
+
+def _require_same_prompt(then: Json | None, now: Json | None) -> None:
+    """Raise UsageError where the encoder's own prompt is another than when the table was made."""
+    if then != now:
+        stood, stands = ((one or {}).get("text") or "nothing" for one in (then, now))
+        raise UsageError(
+            f"Before the texts of the table stands {stood!r}; with this encoder it is {stands!r}. "
+            "A table is made one way.",
+            fix="Leave --encoder out to go on as before, or choose another --out.",
+        )
 
 
 def _require_made_alike(then: Json, now: Json) -> None:

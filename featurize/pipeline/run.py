@@ -85,9 +85,7 @@ def _sync(binding: Binding, writer: TableWriter, totals: _Totals, reporter: Repo
         listing = Listing.build(scan, writer.staging / LISTING, reporter.progress)
     workers = Workers(encoder.runtime.workers, Watch(binding.job.stuck_after), "encoding")
     try:
-        for note in source.notes:
-            reporter.say(note)
-        writer.origin["ignored"] = dict(source.ignored)
+        _note_source(source, writer, reporter)
         with clock.busy(Stage.COMPARE):
             diff = find_changes(binding, listing, writer.staging, workers, reporter.say)
         if binding.job.trust_mtime:
@@ -135,6 +133,13 @@ def _commit(staged: Staged, tools: Tools, totals: _Totals, *, complete: bool) ->
     change = Change(staged.data, staged.rejects, staged.replaced, counts, complete)
     tools.extraction.donors.move(lambda: tools.writer.commit(change))
     totals.add(staged)
+
+
+def _note_source(source: Source, writer: TableWriter, reporter: Reporter) -> None:
+    """Say, and record, what the source left out or assumed."""
+    for note in source.notes:
+        reporter.say(note)
+    writer.origin["ignored"] = dict(source.ignored)
 
 
 def _note_budget(encoder: Encoder, writer: TableWriter, reporter: Reporter) -> None:

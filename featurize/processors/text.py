@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featurize.config import Overflow, Reading
-from featurize.errors import InputRejected
+from featurize.errors import InputRejected, UsageError
 from featurize.processors.cutting import MAX_UNBROKEN, UNBROKEN, next_cut, too_long
 from featurize.types import Piece, RejectReason, Sample
 
@@ -46,6 +46,11 @@ class TextProcessor:
         self._short = min(CHARS_PER_TOKEN * max_length, MAX_UNBROKEN)
         self._overflow = reading.overflow
         self._prompt = reading.prompt.text if reading.prompt else ""
+        if self._prompt and len(tokenizer.encode(self._prompt).ids) >= max_length:
+            raise UsageError(
+                f"The prompt leaves no room for a text: the encoder reads {max_length} tokens.",
+                fix="Give a shorter --prompt.",
+            )
 
     def admit(self, value: Any) -> str | bytes:
         """Return a text as it is."""

@@ -1,5 +1,8 @@
 """Prompts and shortened vectors, from the command to a query."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import tiny_models
@@ -112,3 +115,43 @@ def test_an_impossible_dim_is_refused(dim, command, model, source, tmp_path):
     embed = ("embed", source, "--out", tmp_path / "t", "--encoder", model, "--json")
     code, refused, _ = command(*embed, "--dim", dim)
     assert (code, "has 32 dimensions" in refused["error"]["message"]) == (2, True)
+
+
+def test_an_encoder_with_other_prompts_does_not_go_on_with_a_table(
+    command, model, source, tmp_path
+):
+    """What stands before the texts of a table stays what it is, whatever a model is saved with."""
+    out, other = tmp_path / "table", tmp_path / "asymmetric"
+    shutil.copytree(model, other)
+    settings = other / "config_sentence_transformers.json"
+    stated = json.loads(settings.read_text())
+    settings.write_text(json.dumps({**stated, "prompts": {"query": "two: "}}))
+    embed = ("embed", source, "--out", out, "--prompt", "query", "--json")
+    assert command(*embed, "--encoder", model)[0] == 0
+    code, refused, _ = command(*embed, "--encoder", other)
+    assert (code, "stands 'ask one: '" in refused["error"]["message"]) == (2, True)
+
+
+def test_another_name_of_the_same_encoder_goes_on_with_a_table(command, model, source, tmp_path):
+    """All parts keep the table's own card, so that they share one schema."""
+    out, other = tmp_path / "table", tmp_path / "renamed"
+    shutil.copytree(model, other)
+    embed = ("embed", source, "--out", out, "--json")
+    assert command(*embed, "--encoder", model)[0] == 0
+    source.write_text(source.read_text() + "\nr3,three")
+    assert command(*embed, "--encoder", other)[1]["embedded"] == 1
+    assert command("verify", out, "--json")[0] == 0
+
+
+def test_a_prompt_that_leaves_no_room_is_refused(command, model, source, tmp_path):
+    """It is the prompt that is wrong, not the texts."""
+    embed = ("embed", source, "--out", tmp_path / "t", "--encoder", model, "--json")
+    code, refused, _ = command(*embed, "--prompt", "one two " * 30)
+    assert (code, "leaves no room" in refused["error"]["message"]) == (2, True)
+
+
+def test_the_whole_dim_is_no_cut(command, model, source, tmp_path):
+    """Asking for as many numbers as there are is asking for nothing."""
+    embed = ("embed", source, "--out", tmp_path / "t", "--encoder", model, "--json")
+    assert command(*embed)[0] == 0
+    assert command(*embed, "--dim", 32)[1]["unchanged"] == 3

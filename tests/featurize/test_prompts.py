@@ -6,7 +6,7 @@ import pytest
 
 from featurize.bundle import EncoderCard, VectorSpace
 from featurize.config import Prompt
-from featurize.errors import UsageError
+from featurize.errors import BundleError, UsageError
 from featurize.prompts import choose_prompt, query_prompt
 from featurize.types import Modality
 
@@ -41,6 +41,22 @@ def test_a_role_the_encoder_does_not_know_is_refused(card, role):
     """Asking for a query's prompt where there is none is no silent nothing."""
     with pytest.raises(UsageError, match=f"no prompt for a {role}"):
         choose_prompt(card, role)
+
+
+def test_an_encoder_of_images_has_no_use_for_a_prompt():
+    """It is refused, and never said to stand before anything."""
+    images = EncoderCard("pictures", (Modality.IMAGE,), SPACE)
+    with pytest.raises(UsageError, match="--prompt is for texts"):
+        choose_prompt(images, "a photo of")
+
+
+@pytest.mark.parametrize(
+    "prompts", [{"prompts": {"query": 7}}, {"prompts": {"a": "b"}, "default_prompt": "c"}], ids=str
+)
+def test_a_card_whose_prompts_make_no_sense_is_refused(prompts):
+    """A stranger's card is read no further than it can be used."""
+    with pytest.raises(BundleError, match="no encoder card"):
+        EncoderCard.from_json({**PLAIN.to_json(), **prompts})
 
 
 @pytest.mark.parametrize(

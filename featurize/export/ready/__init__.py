@@ -32,7 +32,7 @@ class ReadyFile:
     def slug(self) -> str:
         """Return a file name of this model's own, which changes with the files it is made of."""
         folder = text_folder(self.path)
-        settings = [*folder.glob("*.json"), *folder.glob("*_Pooling/config.json")]
+        settings = [*folder.glob("*.json"), *folder.glob("*/config.json")]
         files = [self.path, *named_beside(self.path), self._card_path, *settings]
         sums = sorted({sha256_file(file) for file in files if file.is_file()})
         plain = re.sub(r"[^\w.-]+", "-", self.name)

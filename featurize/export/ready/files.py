@@ -42,8 +42,10 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
     files = {name: _data_file(path, name) for name in sorted(names)}
     _require_size(path, path.stat().st_size + sum(file.stat().st_size for file in files.values()))
     sums |= {name: sha256_file(file) for name, file in files.items()}
-    for tensor in external:
-        _take_in(tensor, files[_entries(tensor)["location"]])
+    ranges = [_range(tensor, files[_entries(tensor)["location"]]) for tensor in external]
+    _require_size(path, path.stat().st_size + sum(length for _, length in ranges))
+    for tensor, span in zip(external, ranges, strict=True):
+        _take_in(tensor, files[_entries(tensor)["location"]], *span)
     return model, sums[""] if len(sums) == 1 else sha256_bytes(canonical_json(sums))
 
 
@@ -64,6 +66,8 @@ def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     for node in graph.node:
         for attribute in node.attribute:
             yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
             for inner in (attribute.g, *attribute.graphs):
                 yield from tensors(inner)
 
@@ -76,8 +80,8 @@ def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
     return {entry.key: entry.value for entry in tensor.external_data}
 
 
-def _take_in(tensor: onnx.TensorProto, file: Path) -> None:
-    """Put external data into their tensor; raise ExportError for a range outside the file."""
+def _range(tensor: onnx.TensorProto, file: Path) -> tuple[int, int]:
+    """Return where external data begin and their length; raise ExportError outside the file."""
     entries = _entries(tensor)
     held = file.stat().st_size
     try:
@@ -91,6 +95,11 @@ def _take_in(tensor: onnx.TensorProto, file: Path) -> None:
             f"{offset} on were expected, the file has {held}.",
             fix="Get the model and its data file again, both of one version.",
         )
+    return offset, length
+
+
+def _take_in(tensor: onnx.TensorProto, file: Path, offset: int, length: int) -> None:
+    """Put external data into their tensor."""
     with file.open("rb") as opened:
         opened.seek(offset)
         tensor.raw_data = opened.read(length)

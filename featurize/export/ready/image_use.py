@@ -184,6 +184,8 @@ def _quantized(graph: onnx.GraphProto, name: str) -> tuple[Colour, Colour] | Non
     for node in graph.node:
         if node.op_type != "QuantizeLinear" or node.input[0] != name or len(node.input) < 3:
             continue
+        if not weights.keys() >= set(node.input[1:3]):
+            continue
         scale, zero = (numpy_helper.to_array(weights[one]) for one in node.input[1:3])
         if zero.dtype == np.uint8 and zero.size == 1 and 0 < float(scale) <= _WHOLE:
             return (float(zero),) * 3, (1 / float(scale),) * 3
