@@ -85,6 +85,8 @@ class Searcher:
 
     def id(self, id: str, k: int = 10) -> list[Hit]:
         """Return the `k` rows nearest to a row of the index; no encoder is loaded."""
+        if self._asked_prompt is not None:
+            raise UsageError("--prompt goes with a text to search for, not with the id of a row.")
         return self.index.search_id(id, k)
 
     @property

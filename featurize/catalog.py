@@ -147,9 +147,8 @@ def _open_cached(folder: Path) -> Bundle:
     try:
         return Bundle.open(folder)
     except BundleError as error:
-        raise BundleError(
-            error.message, fix=f"Remove {folder}; the next use exports it again."
-        ) from error
+        fix = f"Remove {folder}; to name its model with --encoder exports it again."
+        raise BundleError(error.message, fix=fix) from error
 
 
 def _is_of(folder: Path, card: EncoderCard) -> bool:

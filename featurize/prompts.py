@@ -5,6 +5,8 @@ Models for retrieval are trained on queries and documents that begin differently
 
 from __future__ import annotations
 
+import difflib
+
 from featurize.bundle import EncoderCard
 from featurize.config import Prompt
 from featurize.errors import UsageError
@@ -30,6 +32,7 @@ def choose_prompt(card: EncoderCard, asked: str | None) -> Prompt | None:
     if asked in card.prompts:
         return Prompt(asked, card.prompts[asked])
     if asked not in {QUERY, DOCUMENT}:
+        _require_no_slip(card, asked)
         return Prompt(None, asked)
     prompt = _document_prompt(card) if asked == DOCUMENT else None
     if prompt is None:
@@ -39,6 +42,16 @@ def choose_prompt(card: EncoderCard, asked: str | None) -> Prompt | None:
             fix="Leave out --prompt, or give the text itself that is to be put before every text.",
         )
     return prompt
+
+
+def _require_no_slip(card: EncoderCard, asked: str) -> None:
+    """Raise UsageError for a word that is nearly the name of a role."""
+    roles = {QUERY, DOCUMENT, *card.prompts}
+    if asked.isalpha() and (meant := difflib.get_close_matches(asked, roles, n=1)):
+        raise UsageError(
+            f"--prompt {asked} is no role, and would stand before every text as it is.",
+            fix=f"If {meant[0]!r} is meant, give that; else end the text with a space.",
+        )
 
 
 def query_prompt(card: EncoderCard, made_with: Json | None) -> Prompt | None:

@@ -117,9 +117,7 @@ def locate(model: str | Path, card: Path | None = None, revision: str | None = N
     if revision is not None:
         require_revision(str(model), revision)
     if path.suffix == ".onnx":
-        if not path.is_file():
-            raise UsageError(f"There is no file {path}.", fix=_EXPECTED)
-        return ReadyFile(path.stem, path, card)
+        return _onnx_file(path, card)
     if card is not None:
         raise UsageError(f"A card goes with an ONNX file; {model} is none.")
     if str(model) in PACKAGES:
@@ -136,6 +134,15 @@ def locate(model: str | Path, card: Path | None = None, revision: str | None = N
     if is_hub_id(str(model)) and not path.exists():
         return HubModel(str(model), revision)
     raise _unknown(model)
+
+
+def _onnx_file(path: Path, card: Path | None) -> ReadyFile:
+    """Return an ONNX file with the card named for it; raise UsageError where one is missing."""
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.", fix=_EXPECTED)
+    if card is not None and not card.is_file():
+        raise UsageError(f"--card {card}: there is no such file.", fix="Check its path.")
+    return ReadyFile(path.stem, path, card)
 
 
 def _unknown(model: str | Path) -> UsageError:

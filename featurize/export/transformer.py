@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _UNLIMITED = 1_000_000
+_VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.bpe.model")
 
 
 def load_transformer(layout: Layout, name: str, max_length: int | None) -> Candidate:
@@ -28,6 +29,7 @@ def load_transformer(layout: Layout, name: str, max_length: int | None) -> Candi
     """
     from featurize.export.towers import Named, TextTower
 
+    _require_vocabulary(layout.path)
     model = _load(layout.folder)
     _require_plain_text(model, name)
     _require_whole(type(model[0].auto_model), layout.path)
@@ -64,6 +66,15 @@ def _load(folder: Path) -> SentenceTransformer:
         raise ExportError(
             f"sentence-transformers cannot load {folder}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _require_vocabulary(folder: Path) -> None:
+    """Refuse a folder without a tokenizer, for which transformers would make one of no words."""
+    if not any(file.is_file() for name in _VOCABULARIES for file in folder.glob(name)):
+        raise ExportError(
+            f"{folder} holds no tokenizer: none of {', '.join(_VOCABULARIES)}.",
+            fix="Save the tokenizer into the folder of the model.",
+        )
 
 
 def _require_plain_text(model: SentenceTransformer, name: str) -> None:

@@ -53,7 +53,7 @@ def require_products(model: onnx.ModelProto) -> None:
 def without_products() -> RuntimeUnavailable:
     """Return the refusal of an encoder that is made of something else, such as convolutions."""
     return RuntimeUnavailable(
-        "int8 is for encoders made of matrix products, as transformers are. This one computes "
+        "int8 is for encoders made of matrix products, as those of texts are. This one computes "
         "otherwise, as with convolutions, and would lose too much.",
         fix="Use --precision fp32, or bf16 on a CPU that computes it.",
     )

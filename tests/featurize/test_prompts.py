@@ -50,6 +50,13 @@ def test_an_encoder_of_images_has_no_use_for_a_prompt():
         choose_prompt(images, "a photo of")
 
 
+@pytest.mark.parametrize("slip", ["documnet", "quer", "passages"])
+def test_a_slip_of_the_pen_is_no_prompt(slip):
+    """A word that is nearly a role would spoil a whole table."""
+    with pytest.raises(UsageError, match="is no role"):
+        choose_prompt(BOTH, slip)
+
+
 @pytest.mark.parametrize(
     "prompts", [{"prompts": {"query": 7}}, {"prompts": {"a": "b"}, "default_prompt": "c"}], ids=str
 )

@@ -204,3 +204,11 @@ def test_of_texts_too_long_to_encode_here_the_tokens_are_compared(tmp_path, monk
     candidate = locate(folder).load(None)
     assert candidate.card.space.max_length == 1100
     assert {len(ids) for _, ids in candidate.overlong} >= {1099, 1100}
+
+
+def test_a_folder_without_a_tokenizer_is_refused(copy_model):
+    """For which transformers would make up one of five special tokens."""
+    folder = copy_model()
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ExportError, match="holds no tokenizer"):
+        locate(folder).load(None)
