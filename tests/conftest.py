@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Its client reads this when it is imported, which collecting the tests may do.
+os.environ["HF_HUB_OFFLINE"] = "1"
 REPO = Path(__file__).resolve().parents[1]
 SHARED = REPO.parent / "shared" / "data"
 WORDS = "the a red green blue fox dog runs sleeps fast slow refund parcel broken card late".split()
@@ -25,7 +27,6 @@ def offline(tmp_path_factory):
         paths = [str(REPO / "tests" / "offline"), os.environ.get("PYTHONPATH", "")]
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
         patch.setenv("FEATURIZE_CACHE", str(_shared(tmp_path_factory) / "cache"))
-        patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("NO_COLOR", "1")
         yield
 
