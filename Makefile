@@ -26,7 +26,7 @@ imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 suite: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+	$(BIN)/python -m pytest
 
 torture: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m torture -o log_cli=true -o log_cli_level=INFO

@@ -26,15 +26,9 @@ def offline(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         paths = [str(REPO / "tests" / "offline"), os.environ.get("PYTHONPATH", "")]
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-        patch.setenv("FEATURIZE_CACHE", str(_shared(tmp_path_factory) / "cache"))
+        patch.setenv("FEATURIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("NO_COLOR", "1")
         yield
-
-
-def _shared(factory):
-    """Return the temporary folder that all processes of a test run share."""
-    base = factory.getbasetemp()
-    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
 @pytest.fixture(scope="session", autouse=True)
