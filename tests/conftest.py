@@ -63,6 +63,13 @@ def golden():
     return REPO / "tests" / "golden"
 
 
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Return an empty cache folder of this test's own."""
+    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture(scope="session")
 def minilm_bundle():
     """Return the bundle of the built-in text encoder."""

@@ -13,13 +13,6 @@ from featurize.inventory import list_encoders
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Return an empty cache folder of this test's own."""
-    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def cached(cache, tiny_text):
     """Put a bundle into the cache."""
     shutil.copytree(tiny_text, cache / "bundles" / "owner--tiny")

@@ -13,13 +13,6 @@ from featurize.types import Modality
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Return an empty cache folder of this test's own."""
-    monkeypatch.setenv("FEATURIZE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def cached(cache, tiny_text):
     """Put a bundle into the cache under a built-in name, so that nothing is exported."""
     shutil.copytree(tiny_text, cache / "bundles" / "minilm")
