@@ -30,8 +30,9 @@ MAX_LONELY = 0.5
 class Dataset:
     """The labelled rows of a table.
 
-    `X` (n, dim) float32, `y` (n,) of str, `ids` (n,) of str. `groups` (n,) are numbers: rows of one
-    group are chunks of one document or hold equal contents, and must not be split. `unmatched`
+    `X` (n, dim) float32, `y` (n,) of str, `ids` (n,) of str; `rows` (n,) are their positions in the
+    table. `groups` (n,) are numbers: rows of one group are chunks of one document or hold equal
+    contents, and must not be split. `unmatched`
     counts `labels_without_row` and `rows_without_label`. `origin` says what it was made from: the
     path of the `table`, `table_id` and `table_version`, whether it was `incomplete`, and
     `rows_sha256`, the identity of ids and contents of the rows.
@@ -40,6 +41,7 @@ class Dataset:
     X: NDArray[np.float32]
     y: NDArray[np.object_]
     ids: NDArray[np.object_]
+    rows: NDArray[np.intp]
     groups: NDArray[np.intp]
     label: str
     unmatched: dict[str, int]
@@ -102,11 +104,12 @@ def load_dataset(
             fix="Name the column with --label, or bring labels with --labels FILE.",
         )
     contents = table.column("content_sha256")
-    rows = [table.ids[labelled].tolist(), contents[labelled].tolist()]
+    identity = [table.ids[labelled].tolist(), contents[labelled].tolist()]
     return Dataset(
         X=table.to_numpy()[labelled],
         y=np.array(labels, dtype=object)[labelled],
         ids=table.ids[labelled],
+        rows=np.flatnonzero(labelled),
         groups=_groups(table, contents)[labelled],
         label=name,
         unmatched={
@@ -120,7 +123,7 @@ def load_dataset(
             "table_version": table.version,
             "incomplete": not table.complete,
             **computed(table),
-            "rows_sha256": sha256_bytes(canonical_json(rows)),
+            "rows_sha256": sha256_bytes(canonical_json(identity)),
         },
     )
 
