@@ -1,6 +1,10 @@
-"""How numbers are put into sentences."""
+"""How numbers are put into sentences, and texts of strangers into ours."""
 
 import math
+import unicodedata
+
+_STEERING = {"Cc", "Cs", "Zl", "Zp"}
+_BIDIRECTIONAL = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def counted(count: int, noun: str) -> str:
@@ -27,3 +31,18 @@ def size(count: int) -> str:
 def least_cosine(cosine: float) -> str:
     """Return a figure that a cosine reaches, never rounded up: `0.99964`; `0.99999` at most."""
     return f"{min(0.99999, math.floor(cosine * 1e5) / 1e5):.5f}"
+
+
+def printable(text: str, *, keep_lines: bool = False) -> str:
+    """Return a text from the data without characters that steer a terminal.
+
+    Control characters and bidirectional overrides appear as their escapes; line breaks and tabs
+    stay where `keep_lines`.
+    """
+    kept = "\n\t" if keep_lines else ""
+
+    def shown(char: str) -> str:
+        steers = char in _BIDIRECTIONAL or unicodedata.category(char) in _STEERING
+        return char if char in kept or not steers else char.encode("unicode_escape").decode()
+
+    return text if text.isprintable() else "".join(shown(char) for char in text)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from featurize.cli.output import print_json, print_text, printable
+from featurize.cli.output import print_json, print_text
 from featurize.errors import FeaturizeError, FileError, Interrupted
 from featurize.interruption import shielded
 from featurize.types import Json, Progress
+from featurize.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,9 +11,8 @@ import typer
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
-from featurize.cli.output import printable
 from featurize.types import Json
-from featurize.wording import counted
+from featurize.wording import counted, printable
 
 if TYPE_CHECKING:
     from downstream import Head

@@ -6,32 +6,14 @@ import base64
 import json
 import math
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from featurize.errors import FileError
 from featurize.types import Json
+from featurize.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-_STEERING = {"Cc", "Cs", "Zl", "Zp"}
-_BIDIRECTIONAL = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def printable(text: str, *, keep_lines: bool = False) -> str:
-    """Return a text from the data without characters that steer a terminal.
-
-    Control characters and bidirectional overrides appear as their escapes; line breaks and tabs
-    stay where `keep_lines`.
-    """
-    kept = "\n\t" if keep_lines else ""
-
-    def shown(char: str) -> str:
-        steers = char in _BIDIRECTIONAL or unicodedata.category(char) in _STEERING
-        return char if char in kept or not steers else char.encode("unicode_escape").decode()
-
-    return text if text.isprintable() else "".join(shown(char) for char in text)
 
 
 def print_text(shown: RenderableType) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from featurize.cli.console import Console, Outcome
-from featurize.cli.output import printable
 from featurize.errors import Interrupted
 from featurize.types import Progress
+from featurize.wording import printable
 
 
 @pytest.mark.parametrize(

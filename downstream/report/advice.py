@@ -1,0 +1,144 @@
+"""What to do next, in words, from the facts of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from downstream.report.names import called
+from featurize.types import Json
+from featurize.wording import counted
+
+_STEEP = 0.01  # of accuracy, from the last point of the curve to its forecast
+_SURE = 0.05  # expected calibration error
+_CONFUSED = 0.1  # of the rows of a class, taken for one other
+_UNEVEN = 10.0  # times as many rows in the largest class as in the smallest
+_FEW = 10  # rows of a class
+_NAMED = 5
+
+
+def advice(facts: Json) -> list[str]:
+    """Return what to do next, most useful first; at least one sentence."""
+    return [sentence for rule in _RULES for sentence in rule(facts)]
+
+
+def _of(facts: Json, key: str) -> Json:
+    """Return a section, empty where it was left out."""
+    found: Json = facts.get(key) or {}
+    return {} if "skipped" in found else found
+
+
+def _transfer(facts: Json) -> Iterator[str]:
+    rival = called(facts["transfer"].get("rival") or "majority")
+    if facts["verdict"] == "negative":
+        yield (
+            f"Do not use this encoder for these labels as it is: {rival} does better on the same "
+            f"rows. Take {rival}, or try another encoder (`featurize embed --encoder`)."
+        )
+    if facts["verdict"] == "neutral":
+        yield (
+            f"Do not rely on this transfer yet: it is not shown to beat {rival}. Try another "
+            f"encoder, or check whether the label can be told from the inputs at all."
+        )
+
+
+def _leak(facts: Json) -> Iterator[str]:
+    leak = _of(facts, "duplicates").get("leak") or {}
+    if leak.get("rows"):
+        yield (
+            f"Remove or group the {counted(leak['rows'], 'row')} with near duplicates on both "
+            f"sides of a fold: they flatter the scores. `--group C` keeps together the rows that "
+            f"have one value in a column."
+        )
+
+
+def _suspects(facts: Json) -> Iterator[str]:
+    suspects = _of(facts, "noise").get("suspects") or []
+    if suspects:
+        ids = ", ".join(row["id"] for row in suspects[:_NAMED])
+        first = "" if len(suspects) <= _NAMED else "the surest of "
+        yield (
+            f"Check {first}{counted(len(suspects), 'label')} that may be wrong, beginning with "
+            f"{ids}."
+        )
+
+
+def _curve(facts: Json) -> Iterator[str]:
+    found = _of(facts, "curve")
+    needed, forecast = found.get("needed") or {}, found.get("forecast")
+    if not forecast or not found.get("points"):
+        return
+    last = found["points"][-1]
+    gain = forecast["accuracy"]["mean"] - last["accuracy"]["mean"]
+    if gain < _STEEP:
+        yield (
+            f"More labels of this kind will help little: the curve is flat ({100 * gain:+.1f} "
+            f"points are expected at {forecast['rows']:,} rows). Clean the labels or try another "
+            f"encoder instead."
+        )
+    elif labels := needed.get("per_class"):
+        yield (
+            f"Label more: about {labels['mean']:,.0f} per class ({labels['low']:,.0f} to "
+            f"{labels['high']:,.0f}) should give {needed['target']:.0%} accuracy."
+        )
+    else:
+        yield (
+            f"Label more: the curve still rises, by {100 * gain:.1f} points to "
+            f"{forecast['accuracy']['mean']:.1%} at {forecast['rows']:,} rows."
+        )
+
+
+def _confused(facts: Json) -> Iterator[str]:
+    pairs = _of(facts, "confusion").get("most") or []
+    if pairs and pairs[0]["share"] >= _CONFUSED:
+        pair = pairs[0]
+        yield (
+            f"Sharpen the definitions of {pair['truth']!r} and {pair['predicted']!r}, or merge "
+            f"them: {pair['share']:.0%} of the rows of the first are taken for the second."
+        )
+
+
+def _balance(facts: Json) -> Iterator[str]:
+    found = _of(facts, "balance")
+    if not found:
+        return
+    counts = sorted(found["classes"].items(), key=lambda item: item[1])
+    few = [(name, count) for name, count in counts if count < _FEW]
+    if few:
+        named = ", ".join(f"{name!r} ({count})" for name, count in few[:_NAMED])
+        more = f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else ""
+        yield f"Label more rows of the classes with fewer than {_FEW}: {named}{more}."
+    if found["ratio"] >= _UNEVEN:
+        yield (
+            f"Train with class weights: {found['largest']!r} has {found['ratio']:.0f} times as "
+            f"many rows as {found['smallest']!r}."
+        )
+
+
+def _calibration(facts: Json) -> Iterator[str]:
+    error = _of(facts, "calibration").get("expected_calibration_error") or {}
+    before = error.get("before")
+    if before is not None and before > _SURE:
+        after = error.get("after")
+        better = "" if after is None else f", which brings this to {after:.1%}"
+        yield (
+            f"Do not take confidences at their word: they are {before:.1%} off on average. Train "
+            f"with --calibrate{better}."
+        )
+
+
+def _use(facts: Json) -> Iterator[str]:
+    if facts["verdict"] == "positive":
+        label = "" if facts["label"] == "label" else f" --label {facts['label']}"
+        yield f"Train the head: `featurize train {facts['table']} --out HEAD{label}`."
+
+
+_RULES: tuple[Callable[[Json], Iterator[str]], ...] = (
+    _transfer,
+    _leak,
+    _suspects,
+    _curve,
+    _confused,
+    _balance,
+    _calibration,
+    _use,
+)
