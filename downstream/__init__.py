@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from downstream.embedders import ImageEmbedder, TextEmbedder
     from downstream.heads import Head, evaluate, predict_table, train
     from downstream.index import Hit, VectorIndex
+    from downstream.report import Study, TransferReport, transfer_report
     from downstream.search import Searcher
 
 __all__ = [
@@ -16,11 +17,14 @@ __all__ = [
     "Hit",
     "ImageEmbedder",
     "Searcher",
+    "Study",
     "TextEmbedder",
+    "TransferReport",
     "VectorIndex",
     "evaluate",
     "predict_table",
     "train",
+    "transfer_report",
 ]
 
 _HOMES = {
@@ -28,11 +32,14 @@ _HOMES = {
     "Hit": "downstream.index",
     "ImageEmbedder": "downstream.embedders",
     "Searcher": "downstream.search",
+    "Study": "downstream.report",
     "TextEmbedder": "downstream.embedders",
+    "TransferReport": "downstream.report",
     "VectorIndex": "downstream.index",
     "evaluate": "downstream.heads",
     "predict_table": "downstream.heads",
     "train": "downstream.heads",
+    "transfer_report": "downstream.report",
 }
 
 

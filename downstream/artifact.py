@@ -1,15 +1,22 @@
-"""What a saved head and a saved index share: a folder whose card states the hash of every file."""
+"""What saved things share: folders whose card states the hash of every file, and single files."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from featurize.errors import FeaturizeError, TableError
-from featurize.storage import canonical_json, new_folder, pretty_json, sha256_bytes, sha256_file
+from featurize.errors import FeaturizeError, HeadError, TableError, UsageError
+from featurize.storage import (
+    canonical_json,
+    make_folder,
+    new_folder,
+    pretty_json,
+    sha256_bytes,
+    sha256_file,
+)
 from featurize.table.layout import Layout
 from featurize.table.log import CommitLog
 from featurize.types import Json, Problem
@@ -137,3 +144,30 @@ class Artifact:
 def _self_hash(card: Json) -> str:
     body = {key: value for key, value in card.items() if key != "sha256"}
     return sha256_bytes(canonical_json(body))
+
+
+def free_file(path: Path, suffix: str, command: str, is_ours: Callable[[Path], bool]) -> Path:
+    """Return where a command may write a file; the folder is then there.
+
+    Raises UsageError for a name with another suffix and for a place inside a table, HeadError
+    where a file is in the way that is not one of ours.
+    """
+    final = path.resolve()
+    if final.suffix.lower() != suffix:
+        raise UsageError(
+            f"--out {final}: `{command}` writes a {suffix} file.",
+            fix=f"Give the file a name that ends in {suffix}.",
+        )
+    inside = next((folder for folder in final.parents if Layout.of(folder).log.is_dir()), None)
+    if inside is not None:
+        raise UsageError(
+            f"--out {final} lies inside the table {inside}, whose readers take all it holds.",
+            fix="Choose a place outside of every table.",
+        )
+    if final.exists() and not is_ours(final):
+        raise HeadError(
+            f"{final} is in the way: no earlier run of `{command}` has written it.",
+            fix="Choose another name, or remove it.",
+        )
+    make_folder(final.parent)
+    return final

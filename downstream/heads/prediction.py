@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from downstream.artifact import free_file
 from downstream.datasets import Table, open_table
 from downstream.heads.head import Head
 from downstream.heads.opening import open_head
 from featurize import storage
-from featurize.errors import HeadError, UsageError
-from featurize.table.layout import EMBEDDING, METADATA_KEY, Layout
+from featurize.errors import HeadError
+from featurize.table.layout import EMBEDDING, METADATA_KEY
 from featurize.table.reader import EmbeddingTable, vectors_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def predict_table(head: Head | str | Path, table: Table, out: str | Path) -> int
 
     head, table = open_head(head), open_table(table)
     head.require_space(table)
-    final = _free_place(Path(out).resolve())
+    final = free_file(Path(out), SUFFIX, "predict", _is_ours)
     staged = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
     try:
         with (
@@ -90,28 +91,6 @@ def _schema(head: Head) -> pa.Schema:
     types = [pa.string(), pa.string(), pa.float32(), pa.list_(pa.float32())]
     fields = list(zip(COLUMNS, types, strict=True))
     return pa.schema(fields, {METADATA_KEY: json.dumps(stamp, sort_keys=True).encode()})
-
-
-def _free_place(final: Path) -> Path:
-    """Make the folder of the file; refuse a place where it would hide or replace something."""
-    if final.suffix.lower() != SUFFIX:
-        raise UsageError(
-            f"--out {final}: predictions are written as Parquet.",
-            fix=f"Give the file a name that ends in {SUFFIX}.",
-        )
-    inside = next((folder for folder in final.parents if Layout.of(folder).log.is_dir()), None)
-    if inside is not None:
-        raise UsageError(
-            f"--out {final} lies inside the table {inside}, whose readers take all it holds.",
-            fix="Choose a place outside of every table.",
-        )
-    if final.exists() and not _is_ours(final):
-        raise HeadError(
-            f"{final} is in the way: no earlier run of `predict` has written it.",
-            fix="Choose another name, or remove it.",
-        )
-    storage.make_folder(final.parent)
-    return final
 
 
 def _is_ours(file: Path) -> bool:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
 HeadArgument = Annotated[Path, typer.Argument(help="The trained head.", show_default=False)]
+LabelOption = Annotated[
+    str | None, typer.Option(help="Column with the label; `label` if left out.", metavar="C")
+]
 LabelsOption = Annotated[
     Path | None,
     typer.Option(
@@ -45,10 +48,7 @@ def train(
     _console: Console,
     table: TableArgument,
     out: Annotated[Path, typer.Option(help="The folder of the head.")],
-    label: Annotated[
-        str | None,
-        typer.Option(help="Column with the label; `label` if left out.", metavar="C"),
-    ] = None,
+    label: LabelOption = None,
     labels: LabelsOption = None,
     model: Annotated[str, typer.Option(help="The method: logistic.")] = "logistic",
 ) -> Outcome:

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from featurize import __version__
-from featurize.cli import doctor, examine, export, extract, find, learn, maintain, models
+from featurize.cli import doctor, examine, export, extract, find, learn, maintain, models, report
 from featurize.cli.console import Console
 from featurize.errors import FileError, Interrupted, UsageError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn raw text and images into Parquet embedding tables, classifiers and search indexes.",
 )
-for room in (extract, export, examine, maintain, learn, find, models, doctor):
+for room in (extract, export, examine, maintain, learn, report, find, models, doctor):
     room.register(app)
 
 

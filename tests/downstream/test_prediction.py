@@ -53,7 +53,7 @@ def test_predictions_do_not_go_into_a_table(head, table, make_table, clustered, 
 def test_predictions_are_parquet_files(head, table, tmp_path, name):
     """Another suffix is a usage error, and nothing is touched."""
     (tmp_path / name).write_text("id,note")
-    with pytest.raises(UsageError, match="written as Parquet"):
+    with pytest.raises(UsageError, match="writes a .parquet file"):
         predict_table(head, table, tmp_path / name)
     assert (tmp_path / name).read_text() == "id,note"
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from itertools import starmap
 
-from downstream.report.page.markup import bar, between, number, paragraph, percent, safe, table, whiskers
+from downstream.report.page.markup import (
+    bar,
+    between,
+    number,
+    paragraph,
+    percent,
+    safe,
+    table,
+    whiskers,
+)
 from downstream.report.page.rows import Pictures, example
 from featurize.types import Json
 

@@ -10,7 +10,7 @@ from typing import Any
 from featurize.types import Json
 from featurize.wording import printable
 
-NOTHING = "none"
+NOTHING = "&ndash;"
 _LONGEST = 400
 _BREAKS = re.compile(r"(?<=\w)([_/])(?=\w)")
 _BREAK = r"\1<wbr>"  # names of many words have no other place for a line to end

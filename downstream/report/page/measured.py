@@ -34,8 +34,7 @@ def scores(facts: Json) -> str:
     shown = [name for name in _METRICS if all(name in found for found in measured.values())]
     columns = {"": "words"} | {called(name): "number" for name in shown}
     rows = [
-        [name, *(between(found[metric]) for metric in shown)]
-        for name, found in measured.items()
+        [name, *(between(found[metric]) for metric in shown)] for name, found in measured.items()
     ]
     plot = plots.scores(_OURS, {name: found["accuracy"] for name, found in measured.items()})
     left_out = "".join(
@@ -88,7 +87,9 @@ def transferability(facts: Json) -> str:
     """Return scores that need no training."""
     found = facts["transferability"]
     rows = [[called(name), _any(value)] for name, value in found.items() if name != "why"]
-    return paragraph(_UNTRAINED) + table("Transferability", {"Score": "words", "Value": "number"}, rows)
+    return paragraph(_UNTRAINED) + table(
+        "Transferability", {"Score": "words", "Value": "number"}, rows
+    )
 
 
 def _forecast(found: Json) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from downstream.report.page.markup import number, safe
 from featurize.types import Json
 
@@ -19,7 +21,7 @@ def method(facts: Json) -> str:
         "Intervals": "95&nbsp;%",
         "Labels": _unmatched(facts["unmatched"]),
         "Encoder": f"{safe(facts['encoder'])}, fingerprint {safe(facts['fingerprint'][:12])}",
-        "Table": f"{safe(facts['table'])}, version {facts['version']}{_incomplete(facts)}",
+        "Table": _table(facts),
         "Seed": number(facts["seed"]),
         "Versions": ", ".join(f"{name} {safe(now)}" for name, now in facts["versions"].items()),
     }
@@ -40,5 +42,7 @@ def _unmatched(counts: Json) -> str:
     return "; ".join(f"{number(count)} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
-def _incomplete(facts: Json) -> str:
-    return ", <strong>incomplete</strong>" if facts["incomplete"] else ""
+def _table(facts: Json) -> str:
+    """Return the name of the table without its place, which is nobody else's concern."""
+    incomplete = ", <strong>incomplete</strong>" if facts["incomplete"] else ""
+    return f"{safe(PurePath(facts['table']).name)}, version {facts['version']}{incomplete}"

@@ -37,7 +37,7 @@ def suspects(facts: Json, pictures: Pictures) -> str:
     columns = {"Row": "words", "Label": "words", "Rather": "words", "Score": "number"}
     rows = [
         [
-            f"{picture(row['id'], pictures)}{_said(row)}<span class='note'>{safe(row['id'])}</span>",
+            _shown(row, pictures),
             safe(row["label"]),
             safe(row["proposed"]),
             number(row["score"]),
@@ -71,6 +71,12 @@ def duplicates(facts: Json, pictures: Pictures) -> str:
         + paragraph(leaked)
         + (f'<ul class="examples">{shown}</ul>' if shown else "")
     )
+
+
+def _shown(row: Json, pictures: Pictures) -> str:
+    """Return what a row holds, and its id."""
+    note = f'<span class="note">{safe(row["id"])}</span>'
+    return f"{picture(row['id'], pictures)}{_said(row)}{note}"
 
 
 def _said(row: Json) -> str:

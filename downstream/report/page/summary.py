@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from downstream.report.page.markup import NOTHING, between, paragraph, prose, safe
+from pathlib import PurePath
+
+from downstream.report.evidence import evidence
 from downstream.report.names import called
+from downstream.report.page.markup import between, paragraph, prose, safe
 from featurize.types import Json
 from featurize.wording import counted
 
@@ -25,7 +28,7 @@ def title(facts: Json) -> str:
     ]
     listed = "".join(f"<li>{item}</li>" for item in about)
     return (
-        f'<header><p class="kind">Transfer report</p><h1>{safe(facts["table"])}</h1>'
+        f'<header><p class="kind">Transfer report</p><h1>{safe(PurePath(facts["table"]).name)}</h1>'
         f'<ul class="about">{listed}</ul></header>'
     )
 
@@ -37,25 +40,8 @@ def verdict(facts: Json) -> str:
     return (
         f'<section class="verdict {kind}" aria-labelledby="verdict">'
         f'<p class="kind"><span aria-hidden="true">{mark}</span> Verdict: {kind}</p>'
-        f'<h2 id="verdict">{words}</h2>{paragraph(evidence(facts["transfer"]))}'
+        f'<h2 id="verdict">{words}</h2>{paragraph(safe(evidence(facts["transfer"])))}'
         f"{_tiles(facts)}</section>"
-    )
-
-
-def evidence(transfer: Json) -> str:
-    """Return what the verdict rests on, as one sentence."""
-    if "difference" not in transfer:
-        return safe(transfer.get("why", ""))
-    difference = transfer["difference"]
-    low, mean, high = (f"{100 * difference[end]:+.1f}" for end in ("low", "mean", "high"))
-    metric = called(transfer["metric"]).lower()
-    p_value = transfer["p_value"]
-    chance = NOTHING if p_value is None else f"{p_value:.2g}"
-    return (
-        f"Against the strongest baseline, {called(transfer['rival'])}, the "
-        f"{safe(transfer['head'])} head on the vectors differs by <strong>{mean} points</strong> "
-        f"of {metric} (95&nbsp;% interval {low} to {high}; p&nbsp;=&nbsp;{chance}, judged at "
-        f"{transfer['alpha']:g}). {safe(transfer['why'])}"
     )
 
 

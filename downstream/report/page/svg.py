@@ -48,7 +48,6 @@ def draw(plot: Callable[[Axes], None], size: tuple[float, float], name: str, say
     who do not see it.
     """
     import matplotlib.style
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     file = io.StringIO()

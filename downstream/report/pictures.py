@@ -1,0 +1,77 @@
+"""Small pictures of rows, from the files that a table was made of."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from downstream.report.study import Study
+from featurize.errors import InputRejected, SourceError
+from featurize.processors.decoding import decode
+from featurize.sources.files import Files, read_bytes
+from featurize.storage import sha256_bytes
+from featurize.types import Json, Modality
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST = 80
+SIDE = 192  # pixels
+_QUALITY = 72
+
+
+def shown_ids(facts: Json) -> list[str]:
+    """Return the ids of the rows that a page shows, in the order of their importance."""
+    pairs = facts.get("confusion", {}).get("most", [])
+    found = [row["id"] for pair in pairs for row in pair["examples"]]
+    found += [row["id"] for row in facts.get("noise", {}).get("suspects", [])]
+    found += [
+        key for pair in facts.get("duplicates", {}).get("examples", []) for key in pair["ids"]
+    ]
+    return list(dict.fromkeys(found))
+
+
+def pictures(study: Study, ids: Iterable[str]) -> dict[str, str]:
+    """Return small JPEG pictures of rows by their ids, as `data:` addresses.
+
+    A row has none where the study names no source, where its file is not there or no image, and
+    where its content is not the one that was embedded: SHA-256 is compared before anything is
+    decoded. There are `MOST` at most, of `SIDE` pixels on their longer side. Raises SourceError
+    where the source is no folder or file.
+    """
+    if study.source is None or Modality.IMAGE not in study.data.encoder.modalities:
+        return {}
+    if not study.source.exists():
+        raise SourceError(f"--source {study.source} does not exist.", fix="Check the path.")
+    expected = dict(zip(study.data.ids, study.contents, strict=True))
+    wanted = [(key, expected[key]) for key in ids if key in expected]
+    found = {}
+    for key, content in wanted:
+        for image in _images(study.source, key, content):
+            found[key] = _address(image)
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _images(source: Path, key: str, content: str) -> Iterator[Image]:
+    """Yield the image of a row if it is still the one that was embedded."""
+    root = source if source.is_dir() else source.parent
+    files = Files(root.resolve(), (Modality.IMAGE,))
+    try:
+        path, _ = files.locate(key)
+        data = read_bytes(files.root / path)
+        if sha256_bytes(data) == content:
+            yield decode(data)
+    except InputRejected:
+        return
+
+
+def _address(image: Any) -> str:
+    image.thumbnail((SIDE, SIDE))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,131 @@
+"""The transfer report: all that was measured, as facts and as a page."""
+
+from __future__ import annotations
+
+import copy
+import html
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+from downstream.artifact import free_file
+from downstream.datasets import Table
+from downstream.report.advice import advice
+from downstream.report.held_out import held_out
+from downstream.report.page import MARK, render
+from downstream.report.pictures import pictures, shown_ids
+from downstream.report.sections import SECTIONS
+from downstream.report.study import Study
+from featurize import storage
+from featurize.types import Json, Progress, Reporter, Silent
+
+FORMAT = 1
+SUFFIX = ".html"
+_LIBRARIES = ("featurize", "numpy", "scikit-learn")
+_FIRST_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """What a frozen encoder's vectors are worth for some labels: facts, a verdict, and a page."""
+
+    facts: Json
+    pictures: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, study: Study, reporter: Reporter | None = None) -> Self:
+        """Measure a study, section after section; the reporter hears how far it has come."""
+        reporter = reporter or Silent()
+        whole, study = study, study.bounded()
+        facts = _about(whole)
+        reporter.progress(Progress("report", 0, len(SECTIONS) + 1))
+        held = held_out(study)
+        for done, (name, section) in enumerate(SECTIONS.items(), 1):
+            reporter.progress(Progress("report", done, len(SECTIONS) + 1))
+            facts[name] = section(study, held)
+        facts["verdict"] = facts["transfer"]["verdict"]
+        facts["advice"] = advice(facts)
+        return cls(facts, pictures(whole, shown_ids(facts)))
+
+    @property
+    def verdict(self) -> str:
+        """Return `positive`, `neutral` or `negative`."""
+        return str(self.facts["verdict"])
+
+    def to_json(self) -> Json:
+        """Return the facts, as `featurize report --json` prints them."""
+        return copy.deepcopy(self.facts)
+
+    def to_html(self) -> str:
+        """Return the page, which needs no other file and no network."""
+        return render(self.facts, self.pictures)
+
+    def save(self, path: str | Path) -> None:
+        """Write the page, as a whole or not at all, over an older report at most.
+
+        Raises UsageError for a name that does not end in .html and for a place inside a table,
+        HeadError where another file is in the way.
+        """
+        storage.put(self.free_place(path), self.to_html().encode())
+
+    @staticmethod
+    def free_place(path: str | Path) -> Path:
+        """Return where a report may be written; raise as `save` does."""
+        return free_file(Path(path), SUFFIX, "report", _is_ours)
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook, in a frame of its own."""
+        page = html.escape(self.to_html())
+        return f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:50rem"></iframe>'
+
+
+def transfer_report(
+    table: Table,
+    *,
+    label: str | None = None,
+    labels_file: str | Path | None = None,
+    source: str | Path | None = None,
+    group: str | None = None,
+    seed: int = 0,
+) -> TransferReport:
+    """Say what the vectors of a table are worth for its labels.
+
+    The table is given as such or as its path; labels are taken as `train` takes them. `source`, the
+    folder or file the table was made from, brings baselines on the raw images, and their pictures.
+    Rows with one value in the column `group` are never split. Raises HeadError where there is too
+    little to learn from.
+    """
+    return TransferReport.of(
+        Study.open(
+            table, label=label, labels_file=labels_file, source=source, group=group, seed=seed
+        )
+    )
+
+
+def _is_ours(file: Path) -> bool:
+    """Say whether a file is a report."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as page:
+        return MARK.encode() in page.read(_FIRST_BYTES)
+
+
+def _about(study: Study) -> Json:
+    """Return what was studied, and with which versions."""
+    data = study.data
+    return {
+        "format": FORMAT,
+        "table": data.origin["table"],
+        "version": data.origin["table_version"],
+        "incomplete": data.origin["incomplete"],
+        "encoder": data.encoder.name,
+        "fingerprint": data.encoder.fingerprint,
+        "label": data.label,
+        "classes": study.names,
+        "rows": len(study),
+        "groups": len(set(study.groups.tolist())),
+        "unmatched": data.unmatched,
+        "seed": study.seed,
+        "versions": {name: version(name) for name in _LIBRARIES},
+    }
