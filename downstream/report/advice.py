@@ -11,6 +11,7 @@ from featurize.wording import counted
 _STEEP = 0.01  # of accuracy, from the last point of the curve to its forecast
 _SURE = 0.05  # expected calibration error
 _CONFUSED = 0.1  # of the rows of a class, taken for one other
+_REPEATED = 3  # rows that make more than a slip of it
 _UNEVEN = 10.0  # times as many rows in the largest class as in the smallest
 _FEW = 10  # rows of a class
 _NAMED = 5
@@ -89,8 +90,8 @@ def _curve(facts: Json) -> Iterator[str]:
 
 def _confused(facts: Json) -> Iterator[str]:
     pairs = _of(facts, "confusion").get("most") or []
-    if pairs and pairs[0]["share"] >= _CONFUSED:
-        pair = pairs[0]
+    pair = max(pairs, key=lambda pair: pair["share"], default=None)
+    if pair and pair["share"] >= _CONFUSED and pair["rows"] >= _REPEATED:
         yield (
             f"Sharpen the definitions of {pair['truth']!r} and {pair['predicted']!r}, or merge "
             f"them: {pair['share']:.0%} of the rows of the first are taken for the second."

@@ -18,6 +18,7 @@ from downstream.report.page.rows import Pictures, example
 from featurize.types import Json
 
 _MOST_IN_MATRIX = 30
+_DARK = 0.7  # share of a cell on which the colour of the page is easier to read than its ink
 
 
 def per_class(facts: Json) -> str:
@@ -96,7 +97,7 @@ def _shares(counts: list[float]) -> list[tuple[float, float]]:
 
 
 def _cell(count: float, share: float) -> str:
-    dark = ' class="dark"' if share > 0.5 else ""
+    dark = ' class="dark"' if share > _DARK else ""
     return f'<td{dark} style="--share:{100 * share:.0f}%">{number(count) if count else ""}</td>'
 
 

@@ -86,7 +86,10 @@ def calibration(facts: Json) -> str:
 def transferability(facts: Json) -> str:
     """Return scores that need no training."""
     found = facts["transferability"]
-    rows = [[called(name), _any(value)] for name, value in found.items() if name != "why"]
+    rows = [
+        [called("logme"), number(found["logme"])],
+        [called("knn_accuracy"), between(found["knn_accuracy"])],
+    ]
     return paragraph(_UNTRAINED) + table(
         "Transferability", {"Score": "words", "Value": "number"}, rows
     )
@@ -110,10 +113,3 @@ def _forecast(found: Json) -> str:
             else f"How many labels {target} takes cannot be told: {safe(needed['why'])}"
         )
     return " ".join(told)
-
-
-def _any(value: object) -> str:
-    """Return a figure, or an interval of shares."""
-    if isinstance(value, dict):
-        return between(value)
-    return number(value) if isinstance(value, int | float) else safe(value)

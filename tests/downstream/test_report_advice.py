@@ -1,0 +1,96 @@
+"""What a report advises, from its facts."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from downstream.report.advice import advice
+
+FACTS = json.loads(Path(__file__).with_name("transfer_facts.json").read_text())
+CALM = {
+    "curve": {"skipped": "too few"},
+    "noise": {"suspects": []},
+    "duplicates": {"leak": {"rows": 0}},
+    "confusion": {"most": []},
+    "balance": {"classes": {"a": 50, "b": 50}, "ratio": 1.0, "smallest": "a", "largest": "b"},
+    "calibration": {"expected_calibration_error": {"before": 0.01, "after": 0.01}},
+}
+
+
+@pytest.fixture
+def facts():
+    """Return facts that give no reason to do anything but to use the head."""
+    return copy.deepcopy(FACTS | CALM)
+
+
+def test_nothing_wrong_means_train(facts):
+    """Where all is well, the advice is to train the head, and no more."""
+    assert advice(facts) == ["Train the head: `featurize train runs/tickets --out HEAD`."]
+    named = advice(facts | {"label": "topic"})
+    assert named == ["Train the head: `featurize train runs/tickets --out HEAD --label topic`."]
+
+
+def test_negative_transfer_comes_first(facts):
+    """Where a baseline wins, the first advice is to take it, and none is to train."""
+    told = advice(FACTS | {"verdict": "negative"})
+    assert told[0].startswith("Do not use this encoder")
+    assert "TF-IDF" in told[0]
+    assert not any("Train the head" in sentence for sentence in told)
+
+
+def test_neutral_transfer_is_not_relied_on(facts):
+    """Where nothing is shown, the advice says so."""
+    (told,) = advice(facts | {"verdict": "neutral"})
+    assert told.startswith("Do not rely on this transfer yet")
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("duplicates", "Remove or group the 7 rows"),
+        ("noise", "Check 2 labels that may be wrong, beginning with tickets.csv#44"),
+        ("curve", "about 190 per class (130 to 310) should give 95% accuracy"),
+        ("balance", "fewer than 10: 'refund_not_showing_up' (9)."),
+    ],
+)
+def test_each_finding_has_its_advice(facts, key, words):
+    """What a section found is said with what to do about it, before the head is trained."""
+    told = advice(facts | {key: FACTS[key]})
+    assert words in told[0]
+    assert told[-1].startswith("Train the head")
+
+
+def test_confused_pair_is_named_from_a_tenth_on(facts):
+    """Two classes are worth a word where a tenth of one is taken for the other."""
+    pair = {"truth": "bill", "predicted": "invoice", "rows": 30, "share": 0.2, "examples": []}
+    told = advice(facts | {"confusion": {"most": [pair]}})
+    assert told[0].startswith("Sharpen the definitions of 'bill' and 'invoice', or merge them: 20%")
+    assert len(advice(facts | {"confusion": {"most": [pair | {"share": 0.05}]}})) == 1
+
+
+def test_flat_curve_asks_for_no_more_labels(facts):
+    """Where more labels promise less than a point, none are asked for."""
+    curve = copy.deepcopy(FACTS["curve"])
+    curve["forecast"]["accuracy"]["mean"] = curve["points"][-1]["accuracy"]["mean"] + 0.001
+    assert advice(facts | {"curve": curve})[0].startswith("More labels of this kind will help")
+
+
+def test_rising_curve_without_a_target_in_reach(facts):
+    """Where no number of labels can be told, the gain of twice as many is."""
+    curve = FACTS["curve"] | {"needed": {"target": 0.99, "per_class": None, "why": "too far"}}
+    told = advice(facts | {"curve": curve})[0]
+    assert told == "Label more: the curve still rises, by 2.7 points to 94.8% at 1,214 rows."
+
+
+def test_unsure_confidence_is_to_be_calibrated(facts):
+    """Confidences that are far off are to be calibrated."""
+    error = {"expected_calibration_error": {"before": 0.12, "after": 0.02}}
+    assert "--calibrate, which brings this to 2.0%" in advice(facts | {"calibration": error})[0]
+
+
+def test_every_section_may_be_missing():
+    """With every section skipped there is still advice."""
+    skipped = {key: {"skipped": "no input"} for key in CALM}
+    assert advice(FACTS | skipped)

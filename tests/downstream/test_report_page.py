@@ -1,0 +1,216 @@
+"""The page of a transfer report: whole, safe, and in need of nothing else."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from downstream.report.advice import advice
+from downstream.report.page import render
+
+CHROMIUM = shutil.which("chromium")
+KEYS = "curve confusion calibration transferability noise duplicates balance".split()
+EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">"\'\u202ecod\u2066 $x^{$ `'
+VOID = {"meta", "img", "wbr", "br"}
+
+
+@pytest.fixture
+def facts():
+    """Return the facts of a report on six classes of texts, one of them rare."""
+    found = json.loads(Path(__file__).with_name("transfer_facts.json").read_text())
+    return found | {"advice": advice(found)}
+
+
+@pytest.fixture
+def evil(facts):
+    """Return facts whose every text of the data is an attack."""
+    found = json.loads(json.dumps(facts).replace("card_arrival", "CLASS"))
+    for pair in found["confusion"]["most"]:
+        pair["examples"] = [{"id": EVIL, "confidence": 0.9, "text": EVIL}]
+    found["noise"]["suspects"] = [
+        {"id": EVIL, "label": EVIL, "proposed": EVIL, "score": 0.9, "text": EVIL}
+    ]
+    found["duplicates"]["examples"] = [{"similarity": 1.0, "ids": [EVIL] * 2, "texts": [EVIL] * 2}]
+    found |= {"table": EVIL, "label": EVIL, "encoder": EVIL, "advice": [EVIL]}
+    return json.loads(json.dumps(found).replace("CLASS", json.dumps(EVIL)[1:-1]))
+
+
+class Outline(HTMLParser):
+    """Notes elements, attributes and text, and that every element is closed in its turn."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.text = [], [], [], ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.handle_startendtag(tag, attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.text += data
+
+    def values(self, name):
+        return [value for key, value in self.attributes if key == name]
+
+
+def browse(page, folder):
+    """Open a page in a browser that resolves no name; return what it says and all it asks for."""
+    log = folder / "net.json"
+    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --dump-dom"
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            *flags.split(),
+            "--enable-logging=stderr",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={folder / 'profile'}",
+            f"--log-net-log={log}",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return done.stdout, said, log.read_text()
+
+
+def test_page_is_whole_html(facts):
+    """Every element is closed, no id stands twice, and every link leads somewhere."""
+    page = Outline(render(facts, {}))
+    ids = page.values("id")
+    assert page.open == []
+    assert len(ids) == len(set(ids))
+    links = [link for link in page.values("href") if link.startswith("#")]
+    assert {link[1:] for link in links} <= set(ids)
+    assert len(links) > 10
+
+
+def test_page_names_no_address(facts):
+    """Nothing in the page leads out of it: pictures are data, links are places of the page."""
+    page = render(facts, {"tickets.csv#44": "data:image/jpeg;base64,AAAA"})
+    outline = Outline(page)
+    places = outline.values("href") + outline.values("src")
+    assert "data:image/jpeg;base64,AAAA" in places
+    assert all(place.startswith(("#", "data:")) for place in places)
+    assert not re.search(r"https?:|//|@import|url\((?!#)", page)
+    assert "script" not in outline.tags
+
+
+def test_policy_forbids_scripts_and_network(facts):
+    """A browser is told to fetch nothing and to run nothing."""
+    page = render(facts, {})
+    assert "default-src 'none'" in page
+    assert page.index("Content-Security-Policy") < page.index("<style")
+
+
+def test_texts_of_strangers_stay_texts(evil):
+    """Markup and bidirectional controls from the data are shown, not obeyed."""
+    page = render(evil, {})
+    outline = Outline(page)
+    assert outline.open == []
+    assert not {"script", "img"} & set(outline.tags)
+    assert outline.text.count("<script>alert(1)</script>") > 10
+    assert not set("\u202e\u2066") & set(page)
+    assert "\\u202ecod\\u2066" in outline.text
+
+
+def test_same_facts_give_the_same_page(facts):
+    """A page depends on its facts alone: no time, no random id."""
+    assert render(facts, {}) == render(facts, {})
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_skipped_section_says_why(facts, key):
+    """A section that lacks its input says so in its place, and the rest stands."""
+    page = Outline(render(facts | {key: {"skipped": "Nothing <here>."}}, {}))
+    assert "Nothing <here>." in page.text
+    assert page.text.count("Nothing <here>.") == 1
+    assert "How it was measured" in page.text
+
+
+def test_page_of_nothing_but_a_verdict(facts):
+    """Where no section could be measured, there is still a page."""
+    skipped = {key: {"skipped": "Too few rows."} for key in [*KEYS, "scores", "baselines"]}
+    transfer = {"transfer": {"why": "Too few rows."}, "verdict": "neutral"}
+    page = Outline(render(facts | skipped | transfer, {}))
+    assert "Verdict: neutral" in page.text
+    assert page.text.count("Too few rows.") > 5
+
+
+@pytest.mark.parametrize("verdict", ["positive", "neutral", "negative"])
+def test_verdict_is_told_in_words(facts, verdict):
+    """The verdict is a word, not a colour alone, and its evidence stands beside it."""
+    page = Outline(render(facts | {"verdict": verdict}, {}))
+    assert f"Verdict: {verdict}" in page.text
+    assert "by +6.1 points of accuracy (95 % interval +5.0 to +7.2; p = 3.1e-06" in page.text
+
+
+def test_plots_speak(facts):
+    """Every plot says its figures to those who do not see it."""
+    page = Outline(render(facts, {}))
+    labels = [label for label in page.values("aria-label") if ":" in label]
+    assert page.tags.count("svg") == len(labels) == 3
+    assert any("TF-IDF 87.1%" in label for label in labels)
+
+
+def test_plots_take_the_colours_of_the_page(facts):
+    """No plot brings a colour of its own, so that light and dark both fit."""
+    plots = re.findall(r"<svg.*?</svg>", render(facts, {}), re.S)
+    assert len(plots) == 3
+    assert not [colour for plot in plots for colour in re.findall(r"#[0-9a-f]{6}\b", plot)]
+
+
+def test_matrix_only_for_few_classes(facts):
+    """Beyond thirty classes the most confused pairs stand alone."""
+    assert 'class="matrix"' in render(facts, {})
+    many = [f"class-{number}" for number in range(31)]
+    confusion = facts["confusion"] | {"names": many, "matrix": [[0] * 31] * 31}
+    assert 'class="matrix"' not in render(facts | {"confusion": confusion}, {})
+
+
+def test_long_tables_are_cut(facts):
+    """Ten thousand classes give a page that a browser can show, which says what it leaves out."""
+    one = facts["scores"]["per_class"]["card_arrival"]
+    scores = facts["scores"] | {"per_class": {f"class-{i}": one for i in range(10_000)}}
+    page = render(facts | {"scores": scores}, {})
+    assert "9,700 more rows are in the JSON." in page
+    assert len(page) < 500_000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
+def test_browser_has_nothing_to_complain_of(evil, tmp_path):
+    """A browser shows the page without an error and without asking the network for anything."""
+    page = tmp_path / "page.html"
+    page.write_text(render(evil, {}))
+    shown, said, asked = browse(page, tmp_path)
+    assert "How it was measured" in shown
+    assert said == []
+    assert "example.org" not in asked
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
+def test_browser_would_complain(facts, tmp_path):
+    """The browser of these tests notices what the page forbids: a script, a picture from afar."""
+    page = tmp_path / "page.html"
+    intruder = '<script>1</script><img src="https://example.org/a.png">'
+    page.write_text(render(facts, {}).replace("</main>", f"{intruder}</main>"))
+    _, said, asked = browse(page, tmp_path)
+    assert len([line for line in said if "Content Security Policy" in line]) == 2
+    assert "example.org" not in asked
