@@ -53,13 +53,12 @@ def _leak(facts: Json) -> Iterator[str]:
 
 
 def _suspects(facts: Json) -> Iterator[str]:
-    suspects = _of(facts, "noise").get("suspects") or []
+    found = _of(facts, "noise")
+    suspects = found.get("suspects")
     if suspects:
         ids = ", ".join(row["id"] for row in suspects[:_NAMED])
-        first = "" if len(suspects) <= _NAMED else "the surest of "
         yield (
-            f"Check {first}{counted(len(suspects), 'label')} that may be wrong, beginning with "
-            f"{ids}."
+            f"Check the {counted(found['found'], 'label')} that may be wrong, beginning with {ids}."
         )
 
 

@@ -50,7 +50,7 @@ def test_neutral_transfer_is_not_relied_on(facts):
     ("key", "words"),
     [
         ("duplicates", "Remove or group the 7 rows"),
-        ("noise", "Check 2 labels that may be wrong, beginning with tickets.csv#44"),
+        ("noise", "Check the 2 labels that may be wrong, beginning with tickets.csv#44"),
         ("curve", "about 190 per class (130 to 310) should give 95% accuracy"),
         ("balance", "fewer than 10: 'refund_not_showing_up' (9)."),
     ],

@@ -52,7 +52,7 @@ def per_class(facts: Json) -> str:
 def confusion(facts: Json, pictures: Pictures) -> str:
     """Return which classes are taken for which, with rows of which that is true."""
     found = facts["confusion"]
-    few = len(found["names"]) <= _MOST_IN_MATRIX
+    few = len(facts["classes"]) <= _MOST_IN_MATRIX
     head = _matrix(found["names"], found["matrix"]) if few else ""
     pairs = "".join(_pair(pair, pictures) for pair in found["most"])
     return head + (pairs or paragraph("No row was taken for another class."))

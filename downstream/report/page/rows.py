@@ -13,6 +13,9 @@ Pictures: TypeAlias = Mapping[str, str]
 """Pictures by the id of their row, as `data:` addresses."""
 
 
+_MOST_SUSPECTS = 100
+
+
 def example(row: Json, pictures: Pictures) -> str:
     """Return one row as an item of a list: its picture or text, its id, the head's confidence."""
     sure = row.get("confidence")
@@ -31,9 +34,10 @@ def picture(key: str, pictures: Pictures) -> str:
 
 def suspects(facts: Json, pictures: Pictures) -> str:
     """Return the rows whose labels are probably wrong, the surest first."""
-    found = facts["noise"]["suspects"]
+    found, share = facts["noise"]["suspects"][:_MOST_SUSPECTS], facts["noise"]["share"]
+    told = f"About {in_words(share)} of the labels may be wrong, by how sure the head is of others."
     if not found:
-        return paragraph("No label stands out as probably wrong.")
+        return paragraph(f"{told} No row stands out.")
     columns = {"Row": "words", "Label": "words", "Rather": "words", "Score": "number"}
     rows = [
         [
@@ -44,7 +48,9 @@ def suspects(facts: Json, pictures: Pictures) -> str:
         ]
         for row in found
     ]
-    told = f"{counted(len(found), 'label')} to look at, the surest first."
+    many = facts["noise"]["found"]
+    shown = "" if many == len(found) else f" The first {len(found):,} are shown."
+    told = f"{told} {counted(many, 'row')} to look at, the surest first.{shown}"
     return paragraph(told) + table("Labels that are probably wrong", columns, rows)
 
 
