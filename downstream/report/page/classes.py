@@ -55,7 +55,8 @@ def confusion(facts: Json, pictures: Pictures) -> str:
     few = len(facts["classes"]) <= _MOST_IN_MATRIX
     head = _matrix(found["names"], found["matrix"]) if few else ""
     pairs = "".join(_pair(pair, pictures) for pair in found["most"])
-    return head + (pairs or paragraph("No row was taken for another class."))
+    none = paragraph("No row was taken for another class.")
+    return head + (f'<div class="pairs">{pairs}</div>' if pairs else none)
 
 
 def balance(facts: Json) -> str:
