@@ -12,7 +12,7 @@ FACTS = json.loads(Path(__file__).with_name("transfer_facts.json").read_text())
 CALM = {
     "curve": {"skipped": "too few"},
     "noise": {"suspects": []},
-    "duplicates": {"leak": {"rows": 0}},
+    "duplicates": {"leak": {"rows": 0}, "split": None, "conflicts": {"groups": 0, "rows": 0}},
     "confusion": {"most": []},
     "balance": {"classes": {"a": 50, "b": 50}, "ratio": 1.0, "smallest": "a", "largest": "b"},
     "calibration": {"expected_calibration_error": {"before": 0.01, "after": 0.01}},
@@ -49,7 +49,7 @@ def test_neutral_transfer_is_not_relied_on(facts):
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("duplicates", "Remove or group the 7 rows"),
+        ("duplicates", "4 rows of its tests repeat rows of 'train'"),
         ("noise", "Check the 2 labels that may be wrong, beginning with tickets.csv#44"),
         ("curve", "about 190 per class (130 to 310) should give 95% accuracy"),
         ("balance", "fewer than 10: 'refund_not_showing_up' (9)."),

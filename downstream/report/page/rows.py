@@ -55,27 +55,45 @@ def suspects(facts: Json, pictures: Pictures) -> str:
 
 
 def duplicates(facts: Json, pictures: Pictures) -> str:
-    """Return rows that say the same, and whether any of them helped to score another."""
+    """Return rows that say the same, and what they do to scores where a split parts them."""
     found = facts["duplicates"]
-    leak = found["leak"]
     told = (
         f"{counted(found['exact_groups'], 'group')} of equal contents and "
         f"{counted(found['near_groups'], 'group')} of nearly equal ones, "
-        f"{counted(found['rows'], 'row')} in all."
+        f"{counted(found['rows'], 'row')} in all.{_conflicts(found['conflicts'])}"
     )
-    leaked = "None of them lies on both sides of a fold."
-    if leak and leak.get("rows"):
-        without = leak["score_without"]
-        score = "" if without is None else f" Without them, accuracy is {in_words(without)}."
-        lies = "has a twin" if leak["rows"] == 1 else "have a twin"
-        leaked = (
-            f"{counted(leak['rows'], 'row')} {lies} on the other side of a fold: a leak.{score}"
-        )
+    leaks = [_leak("Where rows are dealt out one by one", "dealt", found["leak"])]
+    if found["split"]:
+        learned = safe(found["split"]["train"])
+        start = f"In the split of the table, which learns from {learned}"
+        leaks.append(_leak(start, "tested", found["split"]))
     shown = "".join(_twins(pair, pictures) for pair in found["examples"])
+    listed = f'<ul class="examples">{shown}</ul>' if shown else ""
+    return paragraph(told) + "".join(map(paragraph, leaks)) + listed
+
+
+def _conflicts(found: Json) -> str:
+    """Say how many groups of twins bear several labels."""
+    if not found["groups"]:
+        return ""
+    return f" {counted(found['groups'], 'group')} of them, {counted(found['rows'], 'row')}, " + (
+        "bears several labels." if found["groups"] == 1 else "bear several labels."
+    )
+
+
+def _leak(start: str, done: str, leak: Json) -> str:
+    """Say how many rows have a twin on the other side of a split, and what that is worth."""
+    if not leak["rows"]:
+        return f"{start}, no row has a twin on the other side: nothing leaks."
+    told = (
+        f"{start}, <strong>{counted(leak['rows'], 'row')}</strong> ({percent(leak['share'])} of "
+        f"those {done}) have a twin on the other side: a leak."
+    )
+    if leak["score"] is None:
+        return told
     return (
-        paragraph(told)
-        + paragraph(leaked)
-        + (f'<ul class="examples">{shown}</ul>' if shown else "")
+        f"{told} Accuracy is then {in_words(leak['score'])}, and without it "
+        f"{in_words(leak['score_without'])}."
     )
 
 
@@ -93,9 +111,9 @@ def _twins(pair: Json, pictures: Pictures) -> str:
     """Return two rows that are equal or nearly so."""
     texts = pair.get("texts") or [None] * len(pair["ids"])
     items = "".join(
-        f"{picture(key, pictures)}{_said({'text': text})}<p class='note'>{safe(key)}</p>"
-        for key, text in zip(pair["ids"], texts, strict=True)
+        f"{picture(key, pictures)}{_said({'text': text})}"
+        f'<p class="note">{safe(key)} · {safe(label)}</p>'
+        for key, label, text in zip(pair["ids"], pair["labels"], texts, strict=True)
     )
-    alike = pair.get("similarity")
-    told = "" if alike is None else paragraph(f"cosine {number(alike)}", "note")
-    return f"<li>{items}{told}</li>"
+    alike = paragraph(f"cosine {pair['similarity']:.4f}", "note")
+    return f"<li>{items}{alike}</li>"
