@@ -8,9 +8,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from downstream.report.advice import advice
 from downstream.report.page import render
+from downstream.report.page.markup import safe
+from featurize.wording import printable
 
 CHROMIUM = shutil.which("chromium")
 KEYS = "curve confusion calibration transferability noise duplicates balance".split()
@@ -135,6 +139,15 @@ def test_texts_of_strangers_stay_texts(evil):
     assert outline.text.count("<script>alert(1)</script>") > 10
     assert not set("\u202e\u2066") & set(page)
     assert "\\u202ecod\\u2066" in outline.text
+
+
+@given(st.text())
+def test_no_text_becomes_markup(text):
+    """Whatever a text of the data is, it comes out of the page as one element with that text."""
+    shown = Outline(safe(text))
+    assert set(shown.tags) == {"bdi"} | {"wbr"} & set(shown.tags)
+    assert shown.open == []
+    assert shown.text == printable(text, keep_lines=True) or len(text) > 400
 
 
 def test_same_facts_give_the_same_page(facts):

@@ -17,12 +17,16 @@ _BREAK = r"\1<wbr>"  # names of many words have no other place for a line to end
 _MOST_ROWS = 300
 
 
-def safe(value: object) -> str:
-    """Return a text of the data: escaped, cut where long, and unable to turn what surrounds it."""
+def plain(value: object) -> str:
+    """Return a text of the data escaped, cut where long, its controls spelled out."""
     text = str(value)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-    shown = html.escape(printable(text, keep_lines=True))
-    return f"<bdi>{_BREAKS.sub(_BREAK, shown)}</bdi>"
+    return html.escape(printable(text, keep_lines=True))
+
+
+def safe(value: object) -> str:
+    """Return a text of the data as an element that cannot turn the direction of its neighbours."""
+    return f"<bdi>{_BREAKS.sub(_BREAK, plain(value))}</bdi>"
 
 
 def percent(value: float | None) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-
 from downstream.report.page.markup import number, safe
+from downstream.report.page.summary import name
 from featurize.types import Json
 
 
@@ -43,6 +42,5 @@ def _unmatched(counts: Json) -> str:
 
 
 def _table(facts: Json) -> str:
-    """Return the name of the table without its place, which is nobody else's concern."""
     incomplete = ", <strong>incomplete</strong>" if facts["incomplete"] else ""
-    return f"{safe(PurePath(facts['table']).name)}, version {facts['version']}{incomplete}"
+    return f"<bdi>{name(facts)}</bdi>, version {facts['version']}{incomplete}"

@@ -78,7 +78,7 @@ def render(facts: Json, pictures: Pictures) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>Transfer report</title><style>{_style()}</style></head>"
+        f"<title>{summary.name(facts)}: transfer report</title><style>{_style()}</style></head>"
         f"<body>{summary.title(facts)}<main>{summary.verdict(facts)}"
         f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
         f'<div class="parts">{parts}</div></main></body></html>\n'

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from downstream.report.evidence import evidence
 from downstream.report.names import called
-from downstream.report.page.markup import between, paragraph, prose, safe
+from downstream.report.page.markup import between, paragraph, plain, prose, safe
 from featurize.types import Json
 from featurize.wording import counted
 
@@ -15,6 +15,11 @@ _VERDICTS = {
     "neutral": ("●", "No sign that the transfer helps."),
     "negative": ("▼", "The transfer hurts."),
 }
+
+
+def name(facts: Json) -> str:
+    """Return the name of the table without its place, which is nobody else's concern."""
+    return plain(PurePath(facts["table"]).name)
 
 
 def title(facts: Json) -> str:
@@ -28,7 +33,7 @@ def title(facts: Json) -> str:
     ]
     listed = "".join(f"<li>{item}</li>" for item in about)
     return (
-        f'<header><p class="kind">Transfer report</p><h1>{safe(PurePath(facts["table"]).name)}</h1>'
+        f'<header><p class="kind">Transfer report</p><h1><bdi>{name(facts)}</bdi></h1>'
         f'<ul class="about">{listed}</ul></header>'
     )
 

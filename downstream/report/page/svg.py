@@ -65,23 +65,21 @@ def _inline(root: ET.Element, name: str, says: str) -> str:
         for child in list(parent):
             if child.tag.endswith(("}metadata", "}style")):
                 parent.remove(child)
-    used = {
-        ref for item in root.iter() for ref in _REFERENCE.findall(" ".join(item.attrib.values()))
-    }
+    values = [value for item in root.iter() for value in item.attrib.values()]
+    used = {found for value in values for found in _REFERENCE.findall(value)}
     for item in root.iter():
         item.tag = item.tag.rpartition("}")[2]
-        item.attrib = {
-            key.replace(_XLINK, ""): _own(value, used, name)
-            for key, value in item.attrib.items()
-            if key != "id"
-        } | ({"id": f"{name}-{item.get('id')}"} if item.get("id") in used else {})
-    root.attrib = {
-        "viewBox": root.attrib["viewBox"],
-        "class": "plot",
-        "role": "img",
-        "aria-label": says,
-    }
+        item.attrib = _attributes(item.attrib, used, name)
+    shown = {"class": "plot", "role": "img", "aria-label": says}
+    root.attrib = {"viewBox": root.attrib["viewBox"]} | shown
     return ET.tostring(root, encoding="unicode")
+
+
+def _attributes(given: dict[str, str], used: set[str], name: str) -> dict[str, str]:
+    """Return the attributes of an element for the page; ids that nothing refers to go."""
+    kept = {key.replace(_XLINK, ""): _own(given[key], used, name) for key in given if key != "id"}
+    own = given.get("id")
+    return kept | {"id": f"{name}-{own}"} if own in used else kept
 
 
 def _own(value: str, ids: set[str], name: str) -> str:
