@@ -5,17 +5,18 @@ from __future__ import annotations
 from downstream.report.names import called
 from featurize.types import Json
 
+_ENDS = ("low", "mean", "high")
+
 
 def evidence(transfer: Json) -> str:
     """Return the difference to the strongest baseline, with its test, and why that decides."""
     if "difference" not in transfer:
         return str(transfer.get("why", ""))
-    difference = transfer["difference"]
-    low, mean, high = (f"{100 * difference[end]:+.1f}" for end in ("low", "mean", "high"))
-    p_value = transfer["p_value"]
-    chance = "" if p_value is None else f"; p = {p_value:.2g}, judged at {transfer['alpha']:g}"
+    rival, metric = transfer["rival"], called(transfer["metric"])
+    ours, theirs = transfer["head"]["mean"], transfer["rivals"][rival]["mean"]
+    low, mean, high = (f"{100 * transfer['difference'][end]:+.1f}" for end in _ENDS)
     return (
-        f"The {transfer['head']} head on the vectors differs from the strongest baseline, "
-        f"{called(transfer['rival'])}, by {mean} points of {called(transfer['metric']).lower()} "
-        f"(95 % interval {low} to {high}{chance}). {transfer['why']}"
+        f"{metric} is {ours:.1%} for the head on the vectors and {theirs:.1%} for "
+        f"{called(rival)}: {mean} points (95 % interval {low} to {high}, p = "
+        f"{transfer['p_value']:.2g}). {transfer['why']}"
     )

@@ -12,10 +12,9 @@ from typing import Self
 from downstream.artifact import free_file
 from downstream.datasets import Table
 from downstream.report.advice import advice
-from downstream.report.held_out import held_out
 from downstream.report.page import MARK, render
 from downstream.report.pictures import pictures, shown_ids
-from downstream.report.sections import SECTIONS
+from downstream.report.sections import SECTIONS, Material
 from downstream.report.study import Study
 from featurize import storage
 from featurize.types import Json, Progress, Reporter, Silent
@@ -37,16 +36,16 @@ class TransferReport:
     def of(cls, study: Study, reporter: Reporter | None = None) -> Self:
         """Measure a study, section after section; the reporter hears how far it has come."""
         reporter = reporter or Silent()
-        whole, study = study, study.bounded()
-        facts = _about(whole)
-        reporter.progress(Progress("report", 0, len(SECTIONS) + 1))
-        held = held_out(study)
+        facts, steps = _about(study), len(SECTIONS) + 1
+        reporter.progress(Progress("report", 0, steps))
+        material = Material.of(study)
         for done, (name, section) in enumerate(SECTIONS.items(), 1):
-            reporter.progress(Progress("report", done, len(SECTIONS) + 1))
-            facts[name] = section(study, held)
+            reporter.progress(Progress("report", done, steps))
+            facts[name] = section(material)
+        reporter.progress(Progress("report", steps, steps))
         facts["verdict"] = facts["transfer"]["verdict"]
         facts["advice"] = advice(facts)
-        return cls(facts, pictures(whole, shown_ids(facts)))
+        return cls(facts, pictures(study, shown_ids(facts)))
 
     @property
     def verdict(self) -> str:

@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
-from downstream.report.held_out import HeldOut
+from downstream.report.baselines import Rivals, baselines
+from downstream.report.held_out import HeldOut, held_out
+from downstream.report.scores import scores
 from downstream.report.study import Study
+from downstream.report.transfer import transfer
 from featurize.types import Json
 
-SECTIONS: dict[str, Callable[[Study, HeldOut], Json]] = {}
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What sections share: all rows, those that are measured, and what was predicted for them."""
+
+    whole: Study
+    study: Study
+    held: HeldOut
+    rivals: Rivals
+
+    @classmethod
+    def of(cls, study: Study) -> Self:
+        """Cross-validate the head and the baselines, which takes most of the time."""
+        measured = study.bounded()
+        held = held_out(measured)
+        return cls(study, measured, held, Rivals.of(measured, held))
+
+
+SECTIONS: dict[str, Callable[[Material], Json]] = {
+    "transfer": lambda made: transfer(made.study, made.held, made.rivals),
+    "scores": lambda made: scores(made.study, made.held),
+    "baselines": lambda made: baselines(made.study, made.held, made.rivals),
+}

@@ -36,13 +36,15 @@ def scores(facts: Json) -> str:
     rows = [
         [name, *(between(found[metric]) for metric in shown)] for name, found in measured.items()
     ]
-    plot = plots.scores(_OURS, {name: found["accuracy"] for name, found in measured.items()})
+    metric = facts["transfer"]["metric"]
+    said = called(metric)
+    plot = plots.scores(said, _OURS, {name: found[metric] for name, found in measured.items()})
     left_out = "".join(
         paragraph(f"{called(name)}: {safe(found['skipped'])}", "note")
         for name, found in facts["baselines"].items()
         if "skipped" in found
     )
-    caption = "Accuracy on rows that no model had seen, with 95&nbsp;% intervals."
+    caption = f"{said} on rows that no model had seen, with 95&nbsp;% intervals."
     return figure(plot, caption) + table("Scores against baselines", columns, rows) + left_out
 
 

@@ -14,8 +14,8 @@ _WIDTH = 380
 _ROW = 38
 
 
-def scores(ours: str, intervals: dict[str, Json]) -> str:
-    """Draw one dot with its interval for each name; the dot of `ours` is filled."""
+def scores(metric: str, ours: str, intervals: dict[str, Json]) -> str:
+    """Draw a dot with its interval on a metric for each name; the dot of `ours` is filled."""
     names = list(reversed(intervals))
 
     def plot(axes: Axes) -> None:
@@ -31,7 +31,7 @@ def scores(ours: str, intervals: dict[str, Json]) -> str:
         _as_percent(axes.xaxis)
 
     said = "; ".join(f"{name} {interval['mean']:.1%}" for name, interval in intervals.items())
-    return draw(plot, (_WIDTH, 50 + _ROW * len(names)), "scores", f"Accuracy: {said}.")
+    return draw(plot, (_WIDTH, 50 + _ROW * len(names)), "scores", f"{metric}: {said}.")
 
 
 def curve(facts: Json) -> str:
