@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from downstream.embedders import ImageEmbedder, TextEmbedder
     from downstream.heads import Head, evaluate, predict_table, train
     from downstream.index import Hit, VectorIndex
-    from downstream.report import Study, TransferReport, transfer_report
+    from downstream.report import Study, TransferReport
     from downstream.search import Searcher
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "evaluate",
     "predict_table",
     "train",
-    "transfer_report",
 ]
 
 _HOMES = {
@@ -39,7 +38,6 @@ _HOMES = {
     "evaluate": "downstream.heads",
     "predict_table": "downstream.heads",
     "train": "downstream.heads",
-    "transfer_report": "downstream.report",
 }
 
 

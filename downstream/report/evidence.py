@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from downstream.report.names import called
+from downstream.report.names import called, heading
 from featurize.types import Json
 
 _ENDS = ("low", "mean", "high")
@@ -12,7 +12,7 @@ def evidence(transfer: Json) -> str:
     """Return the difference to the strongest baseline, with its test, and why that decides."""
     if "difference" not in transfer:
         return str(transfer.get("why", ""))
-    rival, metric = transfer["rival"], called(transfer["metric"])
+    rival, metric = transfer["rival"], heading(transfer["metric"])
     ours, theirs = transfer["head"]["mean"], transfer["rivals"][rival]["mean"]
     low, mean, high = (f"{100 * transfer['difference'][end]:+.1f}" for end in _ENDS)
     return (

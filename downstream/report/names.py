@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 _NAMES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-    "log_loss": "Log loss",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "log_loss": "log loss",
     "logme": "LogME",
-    "knn_accuracy": "Nearest neighbours",
-    "majority": "Largest class",
+    "knn_accuracy": "nearest neighbours",
+    "majority": "the largest class",
     "tfidf": "TF-IDF",
-    "colours": "Colour histogram",
-    "pixels": "Raw pixels",
-    "permuted": "Permuted weights",
+    "colours": "the colour histogram",
+    "pixels": "raw pixels",
 }
 
 
 def called(name: str) -> str:
-    """Return the words for a key of the facts; a key without any in its own letters."""
-    return _NAMES.get(name, name.replace("_", " ").capitalize())
+    """Return the words for a key of the facts, as they stand in a sentence."""
+    return _NAMES.get(name, name.replace("_", " "))
+
+
+def heading(name: str) -> str:
+    """Return the words for a key of the facts, as they stand alone."""
+    words = called(name).removeprefix("the ")
+    return words[:1].upper() + words[1:]

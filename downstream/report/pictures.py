@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from downstream.report.study import Study
-from featurize.errors import InputRejected, SourceError
+from featurize.errors import InputRejected
 from featurize.processors.decoding import decode
 from featurize.sources.files import Files, read_bytes
 from featurize.storage import sha256_bytes
@@ -39,13 +39,10 @@ def pictures(study: Study, ids: Iterable[str]) -> dict[str, str]:
 
     A row has none where the study names no source, where its file is not there or no image, and
     where its content is not the one that was embedded: SHA-256 is compared before anything is
-    decoded. There are `MOST` at most, of `SIDE` pixels on their longer side. Raises SourceError
-    where the source is no folder or file.
+    decoded. There are `MOST` at most, of `SIDE` pixels on their longer side.
     """
     if study.source is None or Modality.IMAGE not in study.data.encoder.modalities:
         return {}
-    if not study.source.exists():
-        raise SourceError(f"--source {study.source} does not exist.", fix="Check the path.")
     expected = dict(zip(study.data.ids, study.contents, strict=True))
     wanted = [(key, expected[key]) for key in ids if key in expected]
     found = {}

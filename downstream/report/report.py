@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
+import json
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -33,8 +34,14 @@ class TransferReport:
     pictures: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, study: Study, reporter: Reporter | None = None) -> Self:
-        """Measure a study, section after section; the reporter hears how far it has come."""
+    def of(cls, study: Study | Table, reporter: Reporter | None = None) -> Self:
+        """Say what the vectors of a table are worth for its labels.
+
+        `Study.open` takes what is to be said of the table: labels, groups, the raw images, a seed;
+        the table itself, or its path, will do where nothing is. The reporter hears how far the
+        measuring has come. Raises HeadError where there is too little to learn from.
+        """
+        study = study if isinstance(study, Study) else Study.open(study)
         reporter = reporter or Silent()
         facts, steps = _about(study), len(SECTIONS) + 1
         reporter.progress(Progress("report", 0, steps))
@@ -44,6 +51,7 @@ class TransferReport:
             facts[name] = section(material)
         reporter.progress(Progress("report", steps, steps))
         facts["verdict"] = facts["transfer"]["verdict"]
+        facts = _plain(facts)
         facts["advice"] = advice(facts)
         return cls(facts, pictures(study, shown_ids(facts)))
 
@@ -79,35 +87,18 @@ class TransferReport:
         return f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:50rem"></iframe>'
 
 
-def transfer_report(
-    table: Table,
-    *,
-    label: str | None = None,
-    labels_file: str | Path | None = None,
-    source: str | Path | None = None,
-    group: str | None = None,
-    seed: int = 0,
-) -> TransferReport:
-    """Say what the vectors of a table are worth for its labels.
-
-    The table is given as such or as its path; labels are taken as `train` takes them. `source`, the
-    folder or file the table was made from, brings baselines on the raw images, and their pictures.
-    Rows with one value in the column `group` are never split. Raises HeadError where there is too
-    little to learn from.
-    """
-    return TransferReport.of(
-        Study.open(
-            table, label=label, labels_file=labels_file, source=source, group=group, seed=seed
-        )
-    )
-
-
 def _is_ours(file: Path) -> bool:
     """Say whether a file is a report."""
     if not file.is_file():
         return False
     with file.open("rb") as page:
         return MARK.encode() in page.read(_FIRST_BYTES)
+
+
+def _plain(facts: Json) -> Json:
+    """Return facts as JSON has them, whose figures are finite or null."""
+    found: Json = json.loads(json.dumps(facts), parse_constant=lambda _: None)
+    return found
 
 
 def _about(study: Study) -> Json:

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from downstream.report.balance import balance
 from downstream.report.baselines import Rivals, baselines
+from downstream.report.confusion import confusion
+from downstream.report.duplicates import duplicates
 from downstream.report.held_out import HeldOut, held_out
+from downstream.report.noise import noise
 from downstream.report.scores import scores
 from downstream.report.study import Study
 from downstream.report.transfer import transfer
+from downstream.report.transferability import transferability
 from featurize.types import Json
 
 
@@ -35,4 +40,9 @@ SECTIONS: dict[str, Callable[[Material], Json]] = {
     "transfer": lambda made: transfer(made.study, made.held, made.rivals),
     "scores": lambda made: scores(made.study, made.held),
     "baselines": lambda made: baselines(made.study, made.held, made.rivals),
+    "confusion": lambda made: confusion(made.study, made.held),
+    "transferability": lambda made: transferability(made.study),
+    "noise": lambda made: noise(made.study, made.held),
+    "duplicates": lambda made: duplicates(made.study, made.held),
+    "balance": lambda made: balance(made.whole),
 }

@@ -80,7 +80,7 @@ class Study:
             groups=data.groups,
             contents=table.column(CONTENT)[data.rows],
             texts=table.column(TEXT)[data.rows] if has_texts else None,
-            source=None if source is None else Path(source),
+            source=None if source is None else _there(Path(source)),
             seed=seed,
             total=len(data),
             split=_split(table, split, data.rows),
@@ -119,6 +119,13 @@ class Study:
     def __len__(self) -> int:
         """Return the number of labelled rows."""
         return len(self.classes)
+
+
+def _there(source: Path) -> Path:
+    """Return the raw data's path; raise UsageError where nothing is."""
+    if not source.exists():
+        raise UsageError(f"--source {source} does not exist.", fix="Check the path.")
+    return source
 
 
 def _groups_by(table: EmbeddingTable, name: str) -> NDArray[np.intp]:

@@ -36,6 +36,14 @@ def report(  # noqa: PLR0913 - each is an option of the command
         str | None,
         typer.Option(help="Column whose equal values are never split between folds.", metavar="C"),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of your own split into training and test rows, which is searched for "
+            "leaks; `split` if left out and there.",
+            metavar="C",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides every draw.", metavar="N", min=0)] = 0,
 ) -> Outcome:
     """Say what the vectors of a table are worth for its labels, as one page of HTML."""
@@ -43,7 +51,13 @@ def report(  # noqa: PLR0913 - each is an option of the command
 
     TransferReport.free_place(out)
     study = Study.open(
-        table, label=label, labels_file=labels, source=source, group=group, seed=seed
+        table,
+        label=label,
+        labels_file=labels,
+        source=source,
+        group=group,
+        split=split,
+        seed=seed,
     )
     made = TransferReport.of(study, console)
     made.save(out)

@@ -14,7 +14,7 @@ from downstream import TransferReport
 from downstream.report.advice import advice
 from downstream.report.pictures import pictures, shown_ids
 from downstream.report.study import Study
-from featurize.errors import HeadError, SourceError, UsageError
+from featurize.errors import HeadError, UsageError
 from featurize.storage import sha256_bytes
 from featurize.types import Modality
 
@@ -116,8 +116,8 @@ def test_changed_missing_and_outside_files_are_not_shown(photos, tmp_path):
 def test_pictures_need_a_source_that_is_there(photos, tmp_path):
     """Without a source there are no pictures; one that does not exist is an error."""
     assert pictures(Study.open(photos), ["red/1.png"]) == {}
-    with pytest.raises(SourceError, match="does not exist"):
-        pictures(Study.open(photos, source=tmp_path / "nowhere"), ["red/1.png"])
+    with pytest.raises(UsageError, match="does not exist"):
+        Study.open(photos, source=tmp_path / "nowhere")
 
 
 def test_shown_rows_are_those_of_all_sections_once(report):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from downstream.report.names import called
+from downstream.report.names import heading
 from downstream.report.page import plots
 from downstream.report.page.markup import (
     between,
@@ -29,18 +29,18 @@ _METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 def scores(facts: Json) -> str:
     """Return the scores of the encoder beside those of the baselines, on the same folds."""
     measured = {_OURS: facts["scores"]} | {
-        called(name): found for name, found in facts["baselines"].items() if "skipped" not in found
+        heading(name): found for name, found in facts["baselines"].items() if "skipped" not in found
     }
     shown = [name for name in _METRICS if all(name in found for found in measured.values())]
-    columns = {"": "words"} | {called(name): "number" for name in shown}
+    columns = {"": "words"} | {heading(name): "number" for name in shown}
     rows = [
         [name, *(between(found[metric]) for metric in shown)] for name, found in measured.items()
     ]
     metric = facts["transfer"]["metric"]
-    said = called(metric)
+    said = heading(metric)
     plot = plots.scores(said, _OURS, {name: found[metric] for name, found in measured.items()})
     left_out = "".join(
-        paragraph(f"{called(name)}: {safe(found['skipped'])}", "note")
+        paragraph(f"{heading(name)}: {safe(found['skipped'])}", "note")
         for name, found in facts["baselines"].items()
         if "skipped" in found
     )
@@ -80,7 +80,7 @@ def calibration(facts: Json) -> str:
     caption = "On the dashed line, confidence means what it says; below it, it is too high."
     return (
         paragraph(told)
-        + figure(plots.calibration(found["bins"]), caption)
+        + figure(plots.calibration(found["bins"], found["calibrated_bins"]), caption)
         + details("The figures", table("Calibration", columns, rows))
     )
 
@@ -89,8 +89,8 @@ def transferability(facts: Json) -> str:
     """Return scores that need no training."""
     found = facts["transferability"]
     rows = [
-        [called("logme"), number(found["logme"])],
-        [called("knn_accuracy"), between(found["knn_accuracy"])],
+        [heading("logme"), number(found["logme"])],
+        [heading("knn_accuracy"), between(found["knn_accuracy"])],
     ]
     return paragraph(_UNTRAINED) + table(
         "Transferability", {"Score": "words", "Value": "number"}, rows

@@ -60,25 +60,39 @@ def curve(facts: Json) -> str:
     return draw(plot, (_WIDTH, 290), "curve", f"Accuracy by labels per class: {said}.")
 
 
-def calibration(bins: list[Json]) -> str:
+def calibration(before: list[Json], after: list[Json] | None) -> str:
     """Draw how often the head is right against how sure it is; larger dots stand for more rows."""
-    filled = [found for found in bins if found["rows"]]
-    most = max(found["rows"] for found in filled)
+    lines = {"as trained": before} | ({"calibrated": after} if after else {})
 
     def plot(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        sure = [found["confidence"] for found in filled]
-        right = [found["accuracy"] for found in filled]
-        areas = [20 + 180 * found["rows"] / most for found in filled]
-        axes.plot(sure, right, color=ACCENT, linewidth=1.2, alpha=0.6)
-        axes.scatter(sure, right, s=areas, color=ACCENT, edgecolor=PAPER, linewidth=1, zorder=3)
+        for name, bins in lines.items():
+            _reliability(axes, name, bins, filled=bins is before)
         axes.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal")
         axes.set(xlabel="confidence of the head", ylabel="share that was right")
         _as_percent(axes.xaxis)
         _as_percent(axes.yaxis)
+        axes.legend(frameon=False, loc="upper left")
 
-    said = "; ".join(f"sure {f['confidence']:.0%}, right {f['accuracy']:.0%}" for f in filled)
+    said = "; ".join(f"sure {f['confidence']:.0%}, right {f['accuracy']:.0%}" for f in _met(before))
     return draw(plot, (_WIDTH, 350), "calibration", f"Calibration: {said}.")
+
+
+def _reliability(axes: Axes, name: str, bins: list[Json], *, filled: bool) -> None:
+    """Draw the bins that hold rows: those of the head as it is filled, calibrated ones hollow."""
+    found = _met(bins)
+    most = max(part["rows"] for part in found)
+    sure = [part["confidence"] for part in found]
+    right = [part["accuracy"] for part in found]
+    areas = [20 + 180 * part["rows"] / most for part in found]
+    colour, ground = (ACCENT, ACCENT) if filled else (INK, "none")
+    axes.plot(sure, right, color=colour, linewidth=1.2, alpha=0.6)
+    axes.scatter(sure, right, s=areas, color=ground, edgecolor=colour, label=name, zorder=3)
+
+
+def _met(bins: list[Json]) -> list[Json]:
+    """Return the bins that hold rows."""
+    return [part for part in bins if part["rows"]]
 
 
 def _dot(axes: Axes, interval: Json, height: float, *, filled: bool) -> None:

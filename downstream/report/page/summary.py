@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from downstream.report.evidence import evidence
-from downstream.report.names import called
+from downstream.report.names import heading
 from downstream.report.page.markup import between, paragraph, plain, prose, safe
 from featurize.types import Json
 from featurize.wording import counted
@@ -62,8 +62,8 @@ def _tiles(facts: Json) -> str:
     if "skipped" in scores:
         return ""
     shares = ["accuracy", "balanced_accuracy", "macro_f1"]
-    tiles = [(called(name), between(scores[name])) for name in shares if name in scores]
+    tiles = [(heading(name), between(scores[name])) for name in shares if name in scores]
     if "log_loss" in scores:
-        tiles.append((called("log_loss"), between(scores["log_loss"], share=False)))
+        tiles.append((heading("log_loss"), between(scores["log_loss"], share=False)))
     items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in tiles)
     return f'<dl class="tiles">{items}</dl>'
