@@ -22,7 +22,7 @@ from featurize.types import Modality
 @pytest.fixture
 def report():
     """Return a report of facts written by hand."""
-    facts = json.loads(Path(__file__).with_name("transfer_facts.json").read_text())
+    facts = json.loads(Path(__file__).with_name("facts.json").read_text())
     return TransferReport(facts | {"advice": advice(facts)})
 
 

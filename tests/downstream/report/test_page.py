@@ -25,7 +25,7 @@ VOID = {"meta", "img", "wbr", "br"}
 @pytest.fixture
 def facts():
     """Return the facts of a report on six classes of texts, one of them rare."""
-    found = json.loads(Path(__file__).with_name("transfer_facts.json").read_text())
+    found = json.loads(Path(__file__).with_name("facts.json").read_text())
     return found | {"advice": advice(found)}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from downstream.report.advice import advice
 
-FACTS = json.loads(Path(__file__).with_name("transfer_facts.json").read_text())
+FACTS = json.loads(Path(__file__).with_name("facts.json").read_text())
 CALM = {
     "curve": {"skipped": "too few"},
     "noise": {"suspects": []},
