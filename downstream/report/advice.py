@@ -12,7 +12,6 @@ _STEEP = 0.01  # of accuracy, from the last point of the curve to its forecast
 _SURE = 0.05  # expected calibration error
 _CONFUSED = 0.1  # of the rows of a class, taken for one other
 _REPEATED = 3  # rows that make more than a slip of it
-_LEAKS = 0.01  # of the rows, with a twin on the other side
 _UNEVEN = 10.0  # times as many rows in the largest class as in the smallest
 _FEW = 10  # rows of a class
 _NAMED = 5
@@ -51,10 +50,11 @@ def _leak(facts: Json) -> Iterator[str]:
             f"Do not trust scores on the split of the table: {counted(split['rows'], 'row')} of "
             f"its tests repeat rows of {split['train']!r}. Take them out of one of the two."
         )
-    if leak.get("share", 0.0) >= _LEAKS:
+    if (leak.get("difference") or {"low": 0.0})["low"] > 0:
         yield (
             f"Keep near duplicates together in every split of your own: "
-            f"{counted(leak['rows'], 'row')} have a twin that a random split parts from them. "
+            f"{counted(leak['rows'], 'row')} have a twin that a random split parts from them: that "
+            f"flatters accuracy by {100 * leak['difference']['mean']:.1f} points. "
             f"`--group C` keeps together the rows that have one value in a column."
         )
     if conflicts.get("rows"):

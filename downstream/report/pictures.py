@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from downstream.report.images import image_of
 from downstream.report.study import Study
 from featurize.errors import InputRejected
-from featurize.processors.decoding import decode
-from featurize.sources.files import Files, read_bytes
-from featurize.storage import sha256_bytes
 from featurize.types import Json, Modality
 
 if TYPE_CHECKING:
@@ -43,31 +41,17 @@ def pictures(study: Study, ids: Iterable[str]) -> dict[str, str]:
     """
     if study.source is None or Modality.IMAGE not in study.data.encoder.modalities:
         return {}
-    expected = dict(zip(study.data.ids, study.contents, strict=True))
-    wanted = [(key, expected[key]) for key in ids if key in expected]
-    found = {}
-    for key, content in wanted:
-        for image in _images(study.source, key, content):
-            found[key] = _address(image)
-        if len(found) == MOST:
-            break
+    contents = dict(zip(study.data.ids, study.contents, strict=True))
+    found: dict[str, str] = {}
+    for key in ids:
+        if key not in contents or len(found) == MOST:
+            continue
+        with contextlib.suppress(InputRejected):
+            found[key] = _address(image_of(study.source, key, contents[key]))
     return found
 
 
-def _images(source: Path, key: str, content: str) -> Iterator[Image]:
-    """Yield the image of a row if it is still the one that was embedded."""
-    root = source if source.is_dir() else source.parent
-    files = Files(root.resolve(), (Modality.IMAGE,))
-    try:
-        path, _ = files.locate(key)
-        data = read_bytes(files.root / path)
-        if sha256_bytes(data) == content:
-            yield decode(data)
-    except InputRejected:
-        return
-
-
-def _address(image: Any) -> str:
+def _address(image: Image) -> str:
     image.thumbnail((SIDE, SIDE))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=_QUALITY, optimize=True)

@@ -12,12 +12,10 @@ import numpy as np
 from downstream.heads.linear import log_losses
 from downstream.heads.split import splits
 from downstream.report.held_out import Learner, head_learner
+from downstream.report.images import image_of
 from downstream.report.study import Study
 from featurize.errors import InputRejected
-from featurize.processors.decoding import decode
-from featurize.sources.files import Files, read_bytes
-from featurize.storage import sha256_bytes
-from featurize.types import Modality, RejectReason
+from featurize.types import Modality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -176,14 +174,10 @@ def _fitted(vectors: csr_matrix, classes: NDArray[np.intp], strength: float) -> 
 
 def small_images(study: Study, source: Path) -> Iterator[NDArray[np.float32]]:
     """Yield every row's image at 64 x 64 pixels, (64, 64, 3) float32 in 0..1, NaN for lost ones."""
-    files = Files(source.resolve(), (Modality.IMAGE,))
     size = (2 * SIDE, 2 * SIDE)
-    for name, content in zip(study.data.ids, study.contents, strict=True):
+    for key, content in zip(study.data.ids, study.contents, strict=True):
         try:
-            data = read_bytes(files.root / files.locate(name)[0])
-            if sha256_bytes(data) != content:
-                raise InputRejected(RejectReason.UNREADABLE, "not what was embedded")
-            image = decode(data).resize(size, reducing_gap=2.0)
+            image = image_of(source, key, content).resize(size, reducing_gap=2.0)
             yield np.asarray(image, dtype=np.float32) / np.float32(255)
         except InputRejected:
             yield np.full((*size, 3), np.nan, dtype=np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from downstream.report.page.markup import in_words, number, paragraph, percent, safe, table
+from downstream.report.page.markup import in_words, paragraph, percent, safe, table
 from featurize.types import Json
 from featurize.wording import counted
 
@@ -44,7 +44,7 @@ def suspects(facts: Json, pictures: Pictures) -> str:
             _shown(row, pictures),
             safe(row["label"]),
             safe(row["proposed"]),
-            number(row["score"]),
+            f"{row['score']:.3f}",
         ]
         for row in found
     ]
@@ -111,8 +111,8 @@ def _twins(pair: Json, pictures: Pictures) -> str:
     """Return two rows that are equal or nearly so."""
     texts = pair.get("texts") or [None] * len(pair["ids"])
     items = "".join(
-        f"{picture(key, pictures)}{_said({'text': text})}"
-        f'<p class="note">{safe(key)} · {safe(label)}</p>'
+        f'<div class="twin">{picture(key, pictures)}{_said({"text": text})}'
+        f'<p class="note">{safe(key)} · {safe(label)}</p></div>'
         for key, label, text in zip(pair["ids"], pair["labels"], texts, strict=True)
     )
     alike = paragraph(f"cosine {pair['similarity']:.4f}", "note")
