@@ -90,7 +90,7 @@ def _curve(facts: Json) -> Iterator[str]:
     elif labels := needed.get("per_class"):
         yield (
             f"Label more: about {labels['mean']:,.0f} per class ({labels['low']:,.0f} to "
-            f"{labels['high']:,.0f}) should give {needed['target']:.0%} accuracy."
+            f"{labels['high']:,.0f}) should give {needed['target']:.1%} accuracy."
         )
     else:
         yield (

@@ -9,6 +9,7 @@ from typing import Self
 from downstream.report.balance import balance
 from downstream.report.baselines import Rivals, baselines
 from downstream.report.confusion import confusion
+from downstream.report.curve import curve
 from downstream.report.duplicates import duplicates
 from downstream.report.held_out import HeldOut, held_out
 from downstream.report.noise import noise
@@ -40,6 +41,7 @@ SECTIONS: dict[str, Callable[[Material], Json]] = {
     "transfer": lambda made: transfer(made.study, made.held, made.rivals),
     "scores": lambda made: scores(made.study, made.held),
     "baselines": lambda made: baselines(made.study, made.held, made.rivals),
+    "curve": lambda made: curve(made.study),
     "confusion": lambda made: confusion(made.study, made.held),
     "transferability": lambda made: transferability(made.study),
     "noise": lambda made: noise(made.study, made.held),

@@ -48,7 +48,7 @@ def test_json_holds_every_section(command, table, tmp_path):
     page = (tmp_path / "r.html").read_bytes()
     assert code == 0
     assert facts["verdict"] == facts["transfer"]["verdict"]
-    sections = "scores baselines confusion transferability noise duplicates"
+    sections = "scores baselines curve confusion transferability noise duplicates"
     assert set(sections.split()) | {"balance", "advice", "transfer"} <= set(facts)
     assert (facts["rows"], facts["classes"]) == (60, ["animal", "service"])
     assert facts["groups"] < 21

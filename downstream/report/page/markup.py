@@ -38,7 +38,7 @@ def number(value: float | None) -> str:
     """Return a figure with as many digits as say something."""
     if value is None:
         return NOTHING
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 100 else f"{value:.3g}"
 
 
 def between(interval: Json, *, share: bool = True) -> str:

@@ -112,6 +112,6 @@ def _forecast(found: Json) -> str:
             f"{target} takes about {number(labels['mean'])} labels per class "
             f"({number(labels['low'])} to {number(labels['high'])})."
             if labels
-            else f"How many labels {target} takes cannot be told: {safe(needed['why'])}"
+            else safe(needed["why"])
         )
     return " ".join(told)

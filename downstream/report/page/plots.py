@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from downstream.report.page.svg import ACCENT, INK, MUTED, PAPER, draw
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 380
 _ROW = 38
+_APART = 1.6  # times, on a logarithmic axis
 
 
 def scores(metric: str, ours: str, intervals: dict[str, Json]) -> str:
@@ -116,10 +118,10 @@ def _dot(axes: Axes, interval: Json, height: float, *, filled: bool) -> None:
 
 def _forecast(axes: Axes, last: Json, forecast: Json | None) -> None:
     """Draw a dashed line from the last point to the forecast, with its interval."""
-    if not forecast or forecast.get("per_class") is None:
+    if not forecast:
         return
     seen, told = last["accuracy"], forecast["accuracy"]
-    at = [last["per_class"], forecast["per_class"]]
+    at = [last["per_class"], last["per_class"] * forecast["rows"] / last["rows"]]
     axes.fill_between(
         at,
         [seen["low"], told["low"]],
@@ -142,10 +144,11 @@ def _forecast(axes: Axes, last: Json, forecast: Json | None) -> None:
 
 
 def _plain_ticks(axes: Axes, at: list[float]) -> None:
-    """Label the measured places of a logarithmic axis as they are."""
+    """Label the measured places of a logarithmic axis, but none too close to the one before."""
     from matplotlib.ticker import NullFormatter, NullLocator
 
-    axes.set_xticks(at, [f"{place:,.3g}" for place in at])
+    shown = [place for before, place in pairwise([0.0, *at]) if place > _APART * before]
+    axes.set_xticks(shown, [f"{place:,.0f}" for place in shown])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
 

@@ -51,7 +51,7 @@ def test_neutral_transfer_is_not_relied_on(facts):
     [
         ("duplicates", "4 rows of its tests repeat rows of 'train'"),
         ("noise", "Check the 2 labels that may be wrong, beginning with tickets.csv#44"),
-        ("curve", "about 190 per class (130 to 310) should give 95% accuracy"),
+        ("curve", "about 190 per class (130 to 310) should give 95.0% accuracy"),
         ("balance", "fewer than 10: 'refund_not_showing_up' (9)."),
     ],
 )
@@ -81,7 +81,7 @@ def test_rising_curve_without_a_target_in_reach(facts):
     """Where no number of labels can be told, the gain of twice as many is."""
     curve = FACTS["curve"] | {"needed": {"target": 0.99, "per_class": None, "why": "too far"}}
     told = advice(facts | {"curve": curve})[0]
-    assert told == "Label more: the curve still rises, by 2.7 points to 94.8% at 1,214 rows."
+    assert told == "Label more: the curve still rises, by 2.7 points to 94.8% at 3,035 rows."
 
 
 def test_unsure_confidence_is_to_be_calibrated(facts):
