@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 
+from downstream.datasets import LABEL
 from downstream.report.names import called
 from featurize.types import Json
 from featurize.wording import counted
@@ -140,8 +142,8 @@ def _calibration(facts: Json) -> Iterator[str]:
 
 def _use(facts: Json) -> Iterator[str]:
     if facts["verdict"] == "positive":
-        label = "" if facts["label"] == "label" else f" --label {facts['label']}"
-        yield f"Train the head: `featurize train {facts['table']} --out HEAD{label}`."
+        label = "" if facts["label"] == LABEL else f" --label {shlex.quote(facts['label'])}"
+        yield f"Train the head: `featurize train TABLE --out HEAD{label}`."
 
 
 _RULES: tuple[Callable[[Json], Iterator[str]], ...] = (

@@ -109,8 +109,8 @@ def _forecast(found: Json) -> str:
     if "target" in needed:
         target, labels = percent(needed["target"]), needed["per_class"]
         told.append(
-            f"{target} takes about {number(labels['mean'])} labels per class "
-            f"({number(labels['low'])} to {number(labels['high'])})."
+            f"{target} takes about {labels['mean']:,.0f} labels per class "
+            f"({labels['low']:,.0f} to {labels['high']:,.0f})."
             if labels
             else safe(needed["why"])
         )

@@ -27,9 +27,9 @@ def facts():
 
 def test_nothing_wrong_means_train(facts):
     """Where all is well, the advice is to train the head, and no more."""
-    assert advice(facts) == ["Train the head: `featurize train runs/tickets --out HEAD`."]
-    named = advice(facts | {"label": "topic"})
-    assert named == ["Train the head: `featurize train runs/tickets --out HEAD --label topic`."]
+    assert advice(facts) == ["Train the head: `featurize train TABLE --out HEAD`."]
+    named = advice(facts | {"label": "a topic"})
+    assert named == ["Train the head: `featurize train TABLE --out HEAD --label 'a topic'`."]
 
 
 def test_negative_transfer_comes_first(facts):
