@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from downstream.report.study import Study
 from featurize.errors import InputRejected
 from featurize.processors.decoding import decode
 from featurize.sources.files import Files, read_bytes
@@ -12,7 +16,10 @@ from featurize.storage import sha256_bytes
 from featurize.types import Modality, RejectReason
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
+
+SIDE = 64  # pixels
 
 
 def image_of(source: Path, key: str, content: str) -> Image:
@@ -27,3 +34,13 @@ def image_of(source: Path, key: str, content: str) -> Image:
     if sha256_bytes(data) != content:
         raise InputRejected(RejectReason.UNREADABLE, "not what was embedded")
     return decode(data)
+
+
+def small_images(study: Study, source: Path) -> Iterator[NDArray[np.float32]]:
+    """Yield every row's image at 64 x 64 pixels, (64, 64, 3) float32 in 0..1, NaN for lost ones."""
+    for key, content in zip(study.data.ids, study.contents, strict=True):
+        try:
+            image = image_of(source, key, content).resize((SIDE, SIDE), reducing_gap=2.0)
+            yield np.asarray(image, dtype=np.float32) / np.float32(255)
+        except InputRejected:
+            yield np.full((SIDE, SIDE, 3), np.nan, dtype=np.float32)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.report.raw import small_images
+from downstream.report.images import small_images
 from downstream.report.study import Study
 
 if TYPE_CHECKING:
