@@ -17,6 +17,7 @@ from downstream.report.scores import scores
 from downstream.report.study import Study
 from downstream.report.transfer import transfer
 from downstream.report.transferability import transferability
+from featurize.errors import HeadError
 from featurize.types import Json
 
 
@@ -31,9 +32,18 @@ class Material:
 
     @classmethod
     def of(cls, study: Study) -> Self:
-        """Cross-validate the head and the baselines, which takes most of the time."""
+        """Cross-validate the head and the baselines, which takes most of the time.
+
+        Raises HeadError where every class lies in one group, so that none can be held out.
+        """
         measured = study.bounded()
         held = held_out(measured)
+        if not held.scored.any():
+            raise HeadError(
+                "Nothing can be measured: all rows of each class belong to one group, which is "
+                "never split.",
+                fix="Label rows of other groups, or group by another column (--group).",
+            )
         return cls(study, measured, held, Rivals.of(measured, held))
 
 

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from downstream import TransferReport
+from downstream import Study, TransferReport
 from downstream.report.advice import advice
 from downstream.report.pictures import pictures, shown_ids
-from downstream.report.study import Study
 from featurize.errors import HeadError, UsageError
 from featurize.storage import sha256_bytes
 from featurize.types import Modality
@@ -42,6 +41,24 @@ def photos(make_table, card, tmp_path):
     return make_table(
         vectors, labels, encoder, id=ids, content_sha256=contents, text=["-"] * len(ids)
     )
+
+
+@pytest.mark.parametrize("labels", ["aaabb", "aabbccddef"])
+def test_little_data_makes_a_report(make_table, tmp_path, labels):
+    """Where there are five rows, or classes of one row, what can be measured is."""
+    vectors = np.random.default_rng(0).normal(size=(len(labels), 12)).astype(np.float32)
+    made = TransferReport.of(make_table(vectors, list(labels)))
+    made.save(tmp_path / "report.html")
+    assert made.verdict == "neutral"
+    assert made.to_json()["advice"]
+
+
+def test_classes_of_one_group_cannot_be_measured(make_table):
+    """Where no row can be held out, the error says so."""
+    vectors = np.random.default_rng(0).normal(size=(12, 12)).astype(np.float32)
+    table = make_table(vectors, ["a", "b"] * 6, customer=["x", "y"] * 6)
+    with pytest.raises(HeadError, match="Nothing can be measured"):
+        TransferReport.of(Study.open(table, group="customer"))
 
 
 def test_facts_cannot_be_changed_from_outside(report):
