@@ -123,8 +123,8 @@ def _balance(facts: Json) -> Iterator[str]:
         yield f"Label more rows of the classes with fewer than {_FEW}: {named}{more}."
     if found["ratio"] >= _UNEVEN:
         yield (
-            f"Train with class weights: {found['largest']!r} has {found['ratio']:.0f} times as "
-            f"many rows as {found['smallest']!r}."
+            f"Train with `--class-weight balanced`: {found['largest']!r} has "
+            f"{found['ratio']:.0f} times as many rows as {found['smallest']!r}."
         )
 
 
@@ -136,7 +136,7 @@ def _calibration(facts: Json) -> Iterator[str]:
         better = "" if after is None else f", which brings this to {after:.1%}"
         yield (
             f"Do not take confidences at their word: they are {before:.1%} off on average. Train "
-            f"with --calibrate{better}."
+            f"with `--calibrate auto`{better}."
         )
 
 

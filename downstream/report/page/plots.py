@@ -24,7 +24,7 @@ def scores(metric: str, ours: str, intervals: dict[str, Json]) -> str:
         for height, name in enumerate(names):
             _dot(axes, intervals[name], height, filled=name == ours)
         low = min(interval["low"] for interval in intervals.values())
-        axes.set_xlim(max(0.0, low - 0.08), 1.02)
+        axes.set_xlim(max(-0.08, low - 0.08), 1.02)
         axes.set_ylim(-0.6, len(names) - 0.4)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0, labelcolor=INK)

@@ -87,7 +87,9 @@ def test_rising_curve_without_a_target_in_reach(facts):
 def test_unsure_confidence_is_to_be_calibrated(facts):
     """Confidences that are far off are to be calibrated."""
     error = {"expected_calibration_error": {"before": 0.12, "after": 0.02}}
-    assert "--calibrate, which brings this to 2.0%" in advice(facts | {"calibration": error})[0]
+    assert (
+        "--calibrate auto`, which brings this to 2.0%" in advice(facts | {"calibration": error})[0]
+    )
 
 
 def test_every_section_may_be_missing():
