@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ELEMENT = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+_making = threading.Lock()
 _KEPT_KERNELS = 100  # a stream; the default of 5,000 holds gigabytes, as every length has its own
 
 
@@ -56,9 +57,26 @@ class OpenVino:
 
 def computes_bf16() -> bool:
     """Say whether this CPU has instructions for bf16; without, OpenVINO takes fp32 in silence."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _core() -> openvino.Core:
+    """Return the one core of this process, which lives as long as it does.
+
+    The core gives the thread that makes it a stack of its own for signals. If another thread let go
+    of the core, that stack would be gone, and the next signal would crash the process.
+    """
+    with _making:
+        return _make_core()
+
+
+@cache
+def _make_core() -> openvino.Core:
     import openvino
 
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    # Two threads that read a tensor for the first time at once block each other for ever.
+    _ = openvino.Tensor(np.zeros(1, np.float32)).data
+    return openvino.Core()
 
 
 def _library() -> str:
@@ -69,11 +87,7 @@ def _library() -> str:
 
 def _compile(graph: bytes, precision: Precision, streams: int) -> openvino.CompiledModel:
     """Compile the graph for the CPU with one thread a stream."""
-    import openvino
-
-    # Two threads that read a tensor for the first time at once block each other for ever.
-    _ = openvino.Tensor(np.zeros(1, np.float32)).data
-    core = openvino.Core()
+    core = _core()
     properties = {
         "INFERENCE_PRECISION_HINT": _ELEMENT[precision],
         "PERFORMANCE_HINT": "THROUGHPUT",

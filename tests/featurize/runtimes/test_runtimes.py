@@ -1,6 +1,8 @@
 """Every runtime keeps the seam's promises, on tiny graphs and on the real encoder."""
 
 import csv
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -211,3 +213,27 @@ def test_a_gpu_is_used_as_it_serves_best(device, precision, expected, monkeypatc
         found.append((place.device, place.precision))
         place = place.instead
     assert found == expected
+
+
+SIGNALLED = """
+import gc, signal, threading
+from featurize.runtimes import openvino
+from featurize.config import Precision
+
+openvino.computes_bf16()
+runtimes = [openvino.OpenVino(open(GRAPH, "rb").read, Precision.FP32)]
+runtimes[0].load()
+thread = threading.Thread(target=lambda: (runtimes.clear(), gc.collect()))
+thread.start()
+thread.join()
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_survived_after_openvino_was_let_go_of(tiny_text):
+    """Its CPU plugin would take the stack for signals with it, and the process would crash."""
+    pytest.importorskip("openvino")
+    script = SIGNALLED.replace("GRAPH", repr(str(tiny_text / GRAPH)))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
