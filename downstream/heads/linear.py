@@ -48,8 +48,11 @@ class LogisticModel:
         classes: NDArray[np.intp],
         groups: NDArray[np.intp],
         seed: int,
+        strength: float | None = None,
     ) -> Self:
         """Learn `classes` (n,), numbered 0..k-1 with none missing, from `vectors` (n, d).
+
+        `strength` is C, chosen by cross-validation where it is None.
 
         One thread does it: the result does not depend on the number of cores, and the two BLAS
         pools of numpy and scipy, which the solver calls in turn, would wait for each other (ten
@@ -58,7 +61,8 @@ class LogisticModel:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         with threadpool_limits(1, user_api="blas"):
-            strength = _best_strength(vectors, classes, groups, seed)
+            if strength is None:
+                strength = _best_strength(vectors, classes, groups, seed)
             return cls._fit(vectors, classes, strength, tolerance=1e-4)
 
     @classmethod
