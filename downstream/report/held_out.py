@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDS = 5
-SMALL = 2_000
+FEW_ROWS = 2_000
+FEW_NUMBERS = 1 << 20
 REPEATS_SMALL = 5
 REPEATS_LARGE = 2
 NEVER = -1
@@ -43,6 +44,11 @@ class HeldOut:
         return len(self.folds)
 
     @property
+    def fold_count(self) -> int:
+        """Return the number of folds of a repeat."""
+        return int(self.folds.max()) + 1
+
+    @property
     def scored(self) -> NDArray[np.bool_]:
         """Return which rows were held out at least once, (n,)."""
         return np.asarray((self.folds != NEVER).any(axis=0))
@@ -58,16 +64,12 @@ class HeldOut:
 def held_out(study: Study, repeats: int | None = None, folds: int = FOLDS) -> HeldOut:
     """Cross-validate the head on folds that keep classes in proportion and groups whole.
 
-    The groups are dealt `repeats` times, 5 for at most 2,000 rows, else 2. Up to 2,000 rows C is
-    chosen on the rows of each training alone, as `Head` does; beyond, on those of the first
-    training of each repeat, which saves most of the time: that choice has then been made by 1,600
-    rows or more and no fold changes it by much. A class that lies in one group is learned but never
-    held out. For large tables take `study.bounded()` first.
+    The groups are dealt `repeats` times, 5 for at most 2,000 rows, else 2. A class that lies in one
+    group is learned but never held out. For large tables take `study.bounded()` first.
     """
-    few = len(study) <= SMALL
+    few = len(study) <= FEW_ROWS
     dealt = deal_repeats(study, repeats or (REPEATS_SMALL if few else REPEATS_LARGE), folds)
-    learned = [cross_validated(study, fold[None], _head_of(study, few)) for fold in dealt]
-    return HeldOut(np.concatenate(learned), dealt)
+    return cross_validated(study, dealt, head_learner(study, study.vectors))
 
 
 def deal_repeats(study: Study, repeats: int, folds: int) -> NDArray[np.intp]:
@@ -80,25 +82,30 @@ def deal_repeats(study: Study, repeats: int, folds: int) -> NDArray[np.intp]:
     return dealt
 
 
-def cross_validated(study: Study, folds: NDArray[np.intp], learner: Learner) -> NDArray[np.float64]:
-    """Return what a learner predicts for the rows held out, (repeats, n, k), NaN elsewhere."""
+def cross_validated(study: Study, folds: NDArray[np.intp], learner: Learner) -> HeldOut:
+    """Return what a learner predicts for the rows held out by `folds` (repeats, n)."""
     found = np.full((*folds.shape, len(study.names)), np.nan)
     for repeat, fold in enumerate(folds):
         for number in np.unique(fold[fold != NEVER]):
             held = fold == number
             found[repeat, held] = learner(np.flatnonzero(~held), np.flatnonzero(held))
-    return found
+    return HeldOut(found, folds)
 
 
-def _head_of(study: Study, choose_each: bool) -> Learner:
-    """Return the head's own method; C is kept from the first training unless chosen for each."""
+def head_learner(study: Study, features: NDArray[np.floating]) -> Learner:
+    """Return the head's own method on features (n, d) of the rows.
+
+    Of up to a million numbers C is chosen on the rows of each training alone, as `Head` does; of
+    more, on those of the first, which saves most of the time: with so many rows hardly any other
+    training would choose another.
+    """
     chosen: list[float] = []
 
     def learn(train: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.float64]:
-        vectors, classes, groups = study.vectors[train], study.classes[train], study.groups[train]
-        strength = None if choose_each or not chosen else chosen[0]
+        vectors, classes, groups = features[train], study.classes[train], study.groups[train]
+        strength = chosen[0] if chosen and features.size > FEW_NUMBERS else None
         model = LogisticModel.fit(vectors, classes, groups, study.seed, strength)
         chosen.append(float(model.C))
-        return model.probabilities(study.vectors[test])
+        return model.probabilities(features[test])
 
     return learn
