@@ -4,10 +4,11 @@ A figure is a mean over rows, or a smooth function of such means: it comes with 
 each row, and the variance is that of the sums over groups (the linearisation estimate of survey
 statistics: Binder, "On the variances of asymptotically normal estimators from complex surveys",
 1983), since rows of one group are not independent. Models of overlapping trainings are not either,
-which makes that variance too small: it is multiplied by 1 + test rows / training rows, the
-correction that Nadeau and Bengio, "Inference for the generalization error", 2003, give for means
-over folds. Shares get a Wilson interval for the effective number of rows, which stays within 0 and
-1 and does not collapse there (Lam, Gopal and Qian, arXiv:2309.14621, also for F1).
+which makes that variance too small: it is multiplied by 1 + 2 x test rows / training rows. Nadeau
+and Bengio, "Inference for the generalization error", 2003, have the ratio once, which is too little
+where vectors have about as many dimensions as there are rows. Shares get a Wilson interval for the
+effective number of rows, which stays within 0 and 1 and does not collapse there (Lam, Gopal and
+Qian, "Confidence intervals for the F1 score", arXiv:2309.14621, have it for F1 too).
 `benchmarks/intervals.py` measures the coverage.
 """
 
@@ -42,8 +43,8 @@ def group_variance(influence: NDArray[np.float64], groups: NDArray[np.intp], fol
 
 
 def correction(folds: int) -> float:
-    """Return 1 + test rows / training rows."""
-    return 1 + 1 / (folds - 1)
+    """Return by how much the variance grows: 1 + 2 x test rows / training rows."""
+    return 1 + 2 / (folds - 1)
 
 
 def share(mean: float, variance: float, at_bounds: float) -> Json:

@@ -159,10 +159,10 @@ class Events:
         """Return mean, low and high of the share `part` has of `whole`, class by class, (k,)."""
         rows = np.asarray(whole.sum(axis=0)).ravel()
         groups = np.asarray((whole > 0).sum(axis=0)).ravel()
-        mean = np.asarray(part.sum(axis=0)).ravel() / np.maximum(rows, 1e-300)
+        mean = np.asarray(part.sum(axis=0)).ravel() / np.maximum(rows, 1e-9)
         left = (part - whole.multiply(mean[None]).tocsr()).power(2).sum(axis=0)
         scale = correction(self.folds) * groups / np.maximum(1, groups - 1)
-        variance = scale * np.asarray(left).ravel() / np.maximum(rows, 1e-300) ** 2
+        variance = scale * np.asarray(left).ravel() / np.maximum(rows, 1e-9) ** 2
         # With few groups the variance may be small by chance: never more rows than there are.
         most = rows / correction(self.folds)
         known = (variance > 0) & (mean > 0) & (mean < 1)

@@ -1,0 +1,102 @@
+"""Baselines on raw features, on the folds of the head."""
+
+import json
+
+import numpy as np
+import pytest
+
+from downstream.report.baselines import Rivals, baselines
+from downstream.report.held_out import held_out
+from downstream.report.study import Study
+from downstream.report.transfer import transfer
+
+WORDS = "card lost pin payment top up refund cash account transfer money bank app".split()
+
+
+def sentences(rows, rng):
+    """Draw random sentences."""
+    return [" ".join(rng.choice(WORDS, 8)) for _ in range(rows)]
+
+
+def measured(study):
+    """Return the baselines and the verdict of a study."""
+    held = held_out(study, repeats=2)
+    rivals = Rivals.of(study, held)
+    return baselines(study, held, rivals), transfer(study, held, rivals)
+
+
+@pytest.mark.parametrize("kind", ["case", "digit"])
+def test_letter_case_and_digits_are_seen(blind, kind):
+    """Labels that only letter case, or one digit of a number, decides are learned from texts."""
+    rng = np.random.default_rng(1)
+    texts, flags = sentences(240, rng), rng.integers(2, size=240)
+    if kind == "case":
+        texts = [text.title() if flag else text for text, flag in zip(texts, flags, strict=True)]
+    else:
+        numbers = rng.integers(1000, 9999, 240) // 2 * 2 + flags
+        texts = [f"{text} order {number}" for text, number in zip(texts, numbers, strict=True)]
+    found, verdict = measured(blind(240, texts, [f"class-{flag}" for flag in flags]))
+    assert found["tfidf"]["accuracy"]["mean"] > 0.9
+    assert verdict["verdict"] == "negative"
+    assert verdict["rival"] == "tfidf"
+    assert verdict["p_value"] <= verdict["alpha"] == 0.01
+    assert verdict["difference"]["high"] < 0
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1)])
+def test_labels_at_random_are_neutral(blind, shares):
+    """Nothing is said against the vectors where nothing can be learned, however rare a class is."""
+    rng = np.random.default_rng(2)
+    labels = rng.choice(["class-0", "class-1"], 200, p=shares)
+    found, verdict = measured(blind(200, sentences(200, rng), labels))
+    assert verdict["verdict"] == "neutral"
+    assert found["majority"]["balanced_accuracy"]["mean"] == 0.5
+    assert "no difference" in verdict["why"]
+
+
+def test_vectors_that_know_more_are_positive(table):
+    """Where the texts say nothing of the labels and the vectors do, the transfer is positive."""
+    found, verdict = measured(Study.open(table))
+    assert verdict["verdict"] == "positive"
+    assert verdict["difference"]["low"] > 0
+    assert set(verdict["rivals"]) == {"majority", "tfidf"}
+    assert found["colours"] == {"skipped": "The table was not made of images."}
+    json.dumps([found, verdict])
+
+
+def test_images_are_learned_from_their_files(photos):
+    """Colour histograms and pixels are learned from the source, where vectors know nothing."""
+    labels = [f"class-{number % 3}" for number in range(60)]
+    noise = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    found, verdict = measured(photos(noise, labels)[0])
+    assert found["colours"]["accuracy"]["mean"] > 0.9
+    assert found["pixels"]["accuracy"]["mean"] > 0.9
+    assert verdict["verdict"] == "negative"
+    assert "skipped" in found["tfidf"]
+
+
+def test_files_that_changed_are_not_used(photos, clustered):
+    """Of few changed files the rest is used; of many the baselines are skipped, and say so."""
+    vectors, labels = clustered(60)
+    study, folder = photos(vectors, labels)
+    names = sorted(path.name for path in folder.iterdir())
+    (folder / names[0]).write_bytes((folder / names[1]).read_bytes())
+    (folder / names[2]).unlink()
+    assert "accuracy" in baselines(study, held_out(study, repeats=1))["colours"]
+    for name in names[3:9]:
+        (folder / name).write_bytes(b"damaged")
+    skipped = baselines(study, held_out(study, repeats=1))["colours"]["skipped"]
+    assert "8 of 60 files" in skipped
+
+
+def test_without_texts_or_source_the_baselines_say_what_they_lack(make_table, clustered, photos):
+    """A table without texts, and images without a source, leave the majority alone."""
+    from dataclasses import replace
+
+    study = replace(Study.open(make_table(*clustered(60))), texts=None)
+    found, verdict = measured(study)
+    assert "--no-text" in found["tfidf"]["skipped"]
+    assert verdict["verdict"] == "positive"
+    assert "no raw data" in verdict["why"]
+    images = replace(photos(*clustered(60))[0], source=None)
+    assert "--source" in measured(images)[0]["pixels"]["skipped"]
