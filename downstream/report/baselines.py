@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from downstream.report.held_out import HeldOut, Learner, cross_validated
-from downstream.report.raw import KINDS, Kind, Lacking
+from downstream.report.raw import Kind, Lacking
+from downstream.report.raw_images import Images
+from downstream.report.raw_texts import Texts
 from downstream.report.scores import Events
 from downstream.report.study import Study
 from featurize.types import Json
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAJORITY = "majority"
+KINDS: tuple[Kind, ...] = (Texts(), Images())
 
 
 @dataclass(frozen=True, slots=True)
