@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TEXT = "text"
 CONTENT = "content_sha256"
+SPLIT = "split"
 MAX_ROWS = 20_000
 
 
@@ -31,6 +32,8 @@ class Study:
     the texts themselves, None for images and for tables that keep none. `source` is the folder or
     file that the table was made from, where the user has named it. `seed` decides every draw.
     `total` is the number of labelled rows that the table has, of which these may be a sample.
+    `split` (n,) says to which side of the user's own split each row belongs, None where it says
+    nothing; it is None as a whole where there is no such split.
     """
 
     data: Dataset
@@ -42,9 +45,10 @@ class Study:
     source: Path | None
     seed: int
     total: int
+    split: NDArray[np.object_] | None = None
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - each is a choice of its own
         cls,
         table: Table,
         *,
@@ -52,12 +56,15 @@ class Study:
         labels_file: str | Path | None = None,
         source: str | Path | None = None,
         group: str | None = None,
+        split: str | None = None,
         seed: int = 0,
     ) -> Self:
         """Read the labelled rows of a table; raise HeadError where they cannot be learned from.
 
         Groups are the rows of one document or of equal content, or, where `group` names a column,
-        the rows that have one value there; a row without a value is a group of its own.
+        the rows that have one value there; a row without a value is a group of its own. `split`
+        names the column of the user's own split into training and test rows, such as `source` for
+        a table made of train.csv and test.csv; without it, a column `split` is taken if there.
         """
         table = open_table(table)
         data = load_dataset(table, label=label, labels_file=labels_file)
@@ -76,6 +83,7 @@ class Study:
             source=None if source is None else Path(source),
             seed=seed,
             total=len(data),
+            split=_split(table, split, data.rows),
         )
 
     def select(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
@@ -91,6 +99,7 @@ class Study:
             groups=self.groups[rows],
             contents=self.contents[rows],
             texts=None if texts is None else texts[rows],
+            split=None if self.split is None else self.split[rows],
         )
 
     def bounded(self, most: int = MAX_ROWS) -> Self:
@@ -114,13 +123,7 @@ class Study:
 
 def _groups_by(table: EmbeddingTable, name: str) -> NDArray[np.intp]:
     """Number the values of a column, (rows,), and each row without one after them."""
-    if name not in table.schema.names or name == EMBEDDING:
-        columns = ", ".join(column for column in table.schema.names if column != EMBEDDING)
-        raise UsageError(
-            f"{table.path} has no column {name!r} to group by; its columns are {columns}.",
-            fix="Name one of them with --group.",
-        )
-    values = [None if value in {None, ""} else str(value) for value in table.column(name)]
+    values = _values(table, name, "--group")
     number = {value: place for place, value in enumerate(dict.fromkeys(values))}
     return np.array(
         [
@@ -129,3 +132,33 @@ def _groups_by(table: EmbeddingTable, name: str) -> NDArray[np.intp]:
         ],
         dtype=np.intp,
     )
+
+
+def _split(
+    table: EmbeddingTable, name: str | None, rows: NDArray[np.intp]
+) -> NDArray[np.object_] | None:
+    """Return the sides of the user's split for some rows, None where the table has no split."""
+    if name is None and SPLIT not in table.schema.names:
+        return None
+    sides = np.array(_values(table, name or SPLIT, "--split"), dtype=object)[rows]
+    named = set(sides) - {None}
+    if len(named) > 1:
+        return sides
+    if name is None:
+        return None
+    raise UsageError(
+        f"The labelled rows of {table.path} have {len(named)} value in column {name!r}; a split "
+        "has two or more, such as train and test.",
+        fix="Name the column that tells them apart with --split.",
+    )
+
+
+def _values(table: EmbeddingTable, name: str, option: str) -> list[str | None]:
+    """Return the values of a column as strings, None where a row has none."""
+    if name not in table.schema.names or name == EMBEDDING:
+        columns = ", ".join(column for column in table.schema.names if column != EMBEDDING)
+        raise UsageError(
+            f"{table.path} has no column {name!r} for {option}; its columns are {columns}.",
+            fix=f"Name one of them with {option}.",
+        )
+    return [None if value in {None, ""} else str(value) for value in table.column(name)]

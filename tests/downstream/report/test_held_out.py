@@ -59,7 +59,7 @@ def test_rows_without_a_group_are_groups_of_their_own(make_table, clustered):
 
 def test_a_column_that_is_not_there_is_named(table):
     """An unknown column of groups is refused with those there are."""
-    with pytest.raises(UsageError, match="no column 'nope' to group by"):
+    with pytest.raises(UsageError, match="no column 'nope' for --group"):
         Study.open(table, group="nope")
 
 
