@@ -10,7 +10,7 @@ from downstream.report.held_out import HeldOut
 from downstream.report.leak import leak_of_random_rows, leak_of_split
 from downstream.report.shown import shown
 from downstream.report.study import Study
-from downstream.report.twins import Twins
+from downstream.report.twins import Twins, evidence
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ def duplicates(study: Study, held: HeldOut | None = None) -> Json:
     """Return how many rows repeat others, exactly or nearly, and what a split that parts them does.
 
     `exact_groups` are groups of rows of equal content, `near_groups` those that hold nearly equal
-    contents, see `Twins.of`; `rows` is the number of rows in either, `surplus` how many of them
-    one row for each group would spare. `conflicts` counts groups, and the rows in them, whose
-    labels differ. `leak` says what happens where rows are dealt out at random, `split` what the
-    study's own split does, see `downstream.report.leak`. `examples` are pairs of rows, those with
-    different labels first.
+    contents, by the `evidence` that `Twins.of` explains. `rows` is the number of rows in either,
+    `surplus` how many of them could go if one stayed of each group, `largest` the rows of the
+    largest. `conflicts` counts groups, and the rows in them, whose labels differ. `leak` says what
+    happens where rows are dealt out at random, `split` what the study's own split does, see
+    `downstream.report.leak`. `examples` are pairs of rows, those with different labels first.
     """
     twins = Twins.of(study)
     sizes = np.bincount(twins.group)
@@ -35,6 +35,7 @@ def duplicates(study: Study, held: HeldOut | None = None) -> Json:
     contents = np.bincount(twins.group[np.unique(twins.exact, return_index=True)[1]])
     mixed = _mixed(twins.group, study.classes)
     return {
+        "evidence": evidence(study),
         "exact_groups": int((np.bincount(twins.exact) > 1).sum()),
         "near_groups": int((contents > 1).sum()),
         "rows": int(repeated.sum()),

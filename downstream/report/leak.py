@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downstream.heads.linear import LogisticModel
-from downstream.report.held_out import NEVER, HeldOut, held_out
+from downstream.report.held_out import FOLDS, NEVER, HeldOut, held_out
+from downstream.report.intervals import Z, group_variance, interval, share
 from downstream.report.study import Study
 from downstream.report.twins import joined
-from downstream.report.wilson import wilson
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_Z = 1.959964
 TRAINING = "train"
 
 
@@ -88,16 +87,23 @@ def _compared(
     """Return both accuracies and their difference from what was right, (n,), NaN if not scored."""
     both = ~np.isnan(with_leak) & ~np.isnan(without)
     members = np.unique(group[both], return_inverse=True)[1]
-    groups = int(members.max()) + 1
-    difference = with_leak[both] - without[both]
-    mean = float(difference.mean())
-    sums = np.bincount(members, difference - mean)
-    half = _Z * float(np.sqrt(np.square(sums).sum())) / len(difference)
+    first, second = with_leak[both], without[both]
+    mean = float((first - second).mean())
+    half = Z * np.sqrt(_variance(first - second, members))
     return {
-        "score": wilson(float(with_leak[both].mean()), groups),
-        "score_without": wilson(float(without[both].mean()), groups),
-        "difference": {"mean": mean, "low": mean - half, "high": mean + half},
+        "score": _accuracy(first, members),
+        "score_without": _accuracy(second, members),
+        "difference": interval(mean, mean - half, mean + half),
     }
+
+
+def _accuracy(correct: NDArray[np.float64], groups: NDArray[np.intp]) -> Json:
+    return share(float(correct.mean()), _variance(correct, groups), int(groups.max()) + 1)
+
+
+def _variance(values: NDArray[np.float64], groups: NDArray[np.intp]) -> float:
+    """Return the variance of the mean of values (n,), of which groups are independent."""
+    return group_variance((values - values.mean()) / len(values), groups, FOLDS)
 
 
 def _correct(study: Study, held: HeldOut) -> NDArray[np.float64]:

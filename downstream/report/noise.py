@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downstream.report.held_out import HeldOut
+from downstream.report.intervals import share
 from downstream.report.nearest import NONE, nearest
 from downstream.report.shown import shown
 from downstream.report.study import Study
-from downstream.report.wilson import wilson
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def noise(study: Study, held: HeldOut) -> Json:
     """
     judged = np.flatnonzero(held.scored)
     probabilities, labels = held.averaged()[judged], study.classes[judged]
-    share = wrong_share(probabilities, labels)
+    wrong = wrong_share(probabilities, labels)
     support = _support(study, judged)
     ranked = suspects(probabilities, labels, support)
     return {
@@ -48,7 +48,7 @@ def noise(study: Study, held: HeldOut) -> Json:
         ],
         "found": len(ranked),
         "rows": len(judged),
-        "share": wilson(share, len(judged)),
+        "share": share(wrong, wrong * (1 - wrong) / max(1, len(judged)), max(1, len(judged))),
     }
 
 

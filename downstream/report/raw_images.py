@@ -35,7 +35,7 @@ class Images:
         require(study, Modality.IMAGE)
         if study.source is None:
             raise Lacking("Name the folder that the table was made of with --source.")
-        small = np.stack(list(_small_images(study, study.source)))
+        small = np.stack(list(small_images(study, study.source)))
         known = ~np.isnan(small).any(axis=(1, 2, 3))
         lost = int((~known).sum())
         if lost > MAX_LOST * len(study):
@@ -65,7 +65,7 @@ def pixels(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(blocks.mean(axis=(2, 4)).reshape(count, -1))
 
 
-def _small_images(study: Study, source: Path) -> Iterator[NDArray[np.float32]]:
+def small_images(study: Study, source: Path) -> Iterator[NDArray[np.float32]]:
     """Yield every row's image at 64 x 64 pixels, (64, 64, 3) float32 in 0..1, NaN for lost ones."""
     files = Files(source.resolve(), (Modality.IMAGE,))
     size = (2 * SIDE, 2 * SIDE)

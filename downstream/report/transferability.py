@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from downstream.report.intervals import group_variance, share
 from downstream.report.nearest import NONE, nearest
 from downstream.report.study import Study
-from downstream.report.wilson import wilson
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def knn_accuracy(
     places, cosines = nearest(X, groups, k, asked)
     correct = voted(classes[places], np.where(places == NONE, 0, cosines)) == classes[asked]
     correct &= places[:, 0] != NONE
-    return wilson(float(correct.mean()), len(np.unique(groups[asked])))
+    return _interval(correct, np.unique(groups[asked], return_inverse=True)[1])
 
 
 def voted(classes: NDArray[np.intp], weights: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -84,6 +84,13 @@ def voted(classes: NDArray[np.intp], weights: NDArray[np.float32]) -> NDArray[np
     alike = classes[:, :, None] == classes[:, None, :]
     votes = (alike * np.maximum(weights, 0)[:, None, :]).sum(axis=2)
     return np.asarray(np.take_along_axis(classes, votes.argmax(axis=1)[:, None], axis=1)[:, 0])
+
+
+def _interval(correct: NDArray[np.bool_], groups: NDArray[np.intp]) -> Json:
+    """Return the interval of a share of rows, whose groups are the independent draws."""
+    mean, count = float(correct.mean()), int(groups.max()) + 1
+    variance = group_variance((correct - mean) / len(correct), groups, folds=len(correct))
+    return share(mean, variance, count)
 
 
 def _moments(

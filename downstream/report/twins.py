@@ -10,6 +10,7 @@ import numpy as np
 
 from downstream.report.nearest import NONE, nearest
 from downstream.report.overlap import overlaps
+from downstream.report.resemblance import resemblances
 from downstream.report.study import Study
 from featurize.types import Modality
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEIGHBOURS = 10
-NEAR_OVERLAP = 0.7
-NEAR_IMAGES = 0.9
-NEAR_VECTORS = 0.97
+NEAR_OVERLAP = 0.7  # of the trigrams of texts
+NEAR_PICTURES = (0.8, 0.8)  # correlation of the pictures, and cosine of the vectors
+NEAR_IMAGES = 0.9  # cosine, where pictures cannot be compared
+NEAR_VECTORS = 0.97  # cosine, of texts that the table does not keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,11 @@ class Twins:
         """Find the twins among the rows of a study.
 
         Nearly equal are rows of different groups of the study that are among the 10 nearest of each
-        other by the cosine of their vectors, and: where the table keeps texts, whose texts have a
-        trigram overlap of 0.7 or more, see `overlaps`; else, whose cosine is 0.9 or more for images
-        and 0.97 for texts.
+        other by the cosine of their vectors, and are alike by what there is to compare, see
+        `evidence`: texts, whose trigrams overlap by 0.7 or more (`overlaps`); pictures, which
+        correlate at 0.8 or more (`resemblances`) with a cosine of 0.8 or more; else the vectors
+        alone, with a cosine of 0.9 or more for images and 0.97 for texts. `benchmarks/data_quality`
+        measures what these thresholds find.
         """
         first, exact = np.unique(study.contents, return_index=True, return_inverse=True)[1:]
         places, near = nearest(study.vectors[first], study.groups[first], NEIGHBOURS)
@@ -53,26 +57,42 @@ class Twins:
             axis=0,
             return_index=True,
         )
-        cosines = near[asked, rank][at]
-        left, right = first[pairs].T
-        alike = likeness(study, left, right, cosines)
-        kept = np.flatnonzero(alike >= 1)[np.argsort(-alike[alike >= 1], kind="stable")]
-        pairs = first[pairs[kept]]
+        pairs, cosines = first[pairs], near[asked, rank][at]
+        alike = _alike(study, pairs[:, 0], pairs[:, 1], cosines)
+        pairs, cosines = pairs[alike], cosines[alike]
+        order = np.argsort(-cosines, kind="stable")
         group = joined(exact.astype(np.intp), pairs)
-        return cls(exact.astype(np.intp), group, pairs, cosines[kept])
+        return cls(exact.astype(np.intp), group, pairs[order], cosines[order])
 
 
-def likeness(
+def evidence(study: Study) -> str:
+    """Return by what rows are compared: `texts`, `pictures` or, where neither is, `vectors`."""
+    if study.texts is not None:
+        return "texts"
+    pictures = study.source is not None and Modality.IMAGE in study.data.encoder.modalities
+    return "pictures" if pictures else "vectors"
+
+
+def _alike(
     study: Study,
     left: NDArray[np.intp],
     right: NDArray[np.intp],
     cosines: NDArray[np.float32],
-) -> NDArray[np.float64]:
-    """Return how alike rows are, (m,): 1 at the threshold from which they count as nearly equal."""
+) -> NDArray[np.bool_]:
+    """Return which pairs of rows, (m,), are nearly equal."""
     if study.texts is not None:
-        return overlaps(study.texts, left, right) / NEAR_OVERLAP
-    images = Modality.IMAGE in study.data.encoder.modalities
-    return cosines.astype(np.float64) / (NEAR_IMAGES if images else NEAR_VECTORS)
+        return overlaps(study.texts, left, right) >= NEAR_OVERLAP
+    if Modality.IMAGE not in study.data.encoder.modalities:
+        return cosines >= NEAR_VECTORS
+    if study.source is None:
+        return cosines >= NEAR_IMAGES
+    correlation, cosine = NEAR_PICTURES
+    close = np.flatnonzero(cosines >= cosine)
+    found = resemblances(study, study.source, left[close], right[close])
+    lost = np.isnan(found)
+    alike = np.zeros(len(left), dtype=bool)
+    alike[close] = np.where(lost, cosines[close] >= NEAR_IMAGES, found >= correlation)
+    return alike
 
 
 def joined(
