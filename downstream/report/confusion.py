@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.report.held_out import HeldOut
+from downstream.report.held_out import NOTHING, HeldOut
 from downstream.report.shown import shown
 from downstream.report.study import Study
 from featurize.types import Json
@@ -28,6 +28,8 @@ def confusion(study: Study, held: HeldOut) -> Json:
     pairs by the `rows` of the one class that were taken for the other: their `share` of the class,
     and those of them of which the head was surest.
     """
+    if not held.scored.any():
+        return dict(NOTHING)
     scored = np.flatnonzero(held.scored)
     probabilities = held.averaged()[scored]
     truth, predicted = study.classes[scored], probabilities.argmax(axis=1)

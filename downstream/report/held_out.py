@@ -21,6 +21,10 @@ FEW_NUMBERS = 1 << 17
 REPEATS_SMALL = 5
 REPEATS_LARGE = 2
 NEVER = -1
+NOTHING = {
+    "skipped": "No row could be held out: each class lies in one group of rows. Label rows of "
+    "other groups in at least two classes."
+}
 
 Learner: TypeAlias = "Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float64]]"
 """Takes rows to learn from, all classes among them, and rows (m,) to give (m, k) probabilities."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.report.held_out import HeldOut
+from downstream.report.held_out import NOTHING, HeldOut
 from downstream.report.intervals import share
 from downstream.report.nearest import NONE, nearest
 from downstream.report.shown import shown
@@ -30,6 +30,8 @@ def noise(study: Study, held: HeldOut) -> Json:
     that of chance alone: rows that truly lie between classes count as wrong too, so that on clean
     labels it is as high as the head is confidently wrong.
     """
+    if not held.scored.any():
+        return dict(NOTHING)
     judged = np.flatnonzero(held.scored)
     probabilities, labels = held.averaged()[judged], study.classes[judged]
     wrong = wrong_share(probabilities, labels)

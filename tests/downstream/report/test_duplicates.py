@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from downstream.report.duplicates import duplicates
 from downstream.report.overlap import overlaps
 from downstream.report.study import Study
 from downstream.report.twins import Twins, joined
 from featurize.errors import UsageError
+from featurize.storage import sha256_bytes
+from featurize.types import Modality
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyz ")
 
@@ -127,3 +130,28 @@ def test_groups_are_joined_through_several_steps():
     groups = joined(np.array([3, 1, 4, 0, 2, 2]), [(0, 1), (1, 2)])
     np.testing.assert_array_equal(groups[[0, 1, 4]], groups[[2, 2, 5]])
     assert sorted(set(groups.tolist())) == [0, 1, 2]
+
+
+def test_pictures_tell_copies_from_images_with_like_vectors(make_table, card, tmp_path):
+    """With the source at hand, a brighter copy is a twin and another image of near vector none."""
+    rng = np.random.default_rng(0)
+    names = [f"{row:02d}.png" for row in range(20)]
+    shades = rng.integers(0, 200, size=(10, 8, 8)).astype(np.uint8)
+    for row, name in enumerate(names):
+        brighter = shades[row % 10] + np.uint8(40 * (row >= 10))
+        picture = shades[0].T if row == 11 else brighter  # 11 is no copy of 1
+        Image.fromarray(picture).resize((96, 96)).save(tmp_path / name)
+    vectors = rng.normal(size=(10, 40))
+    vectors = np.concatenate([vectors, vectors + 0.3 * rng.normal(size=(10, 40))])
+    table = make_table(
+        vectors.astype(np.float32),
+        ["a", "b"] * 10,
+        encoder=replace(card(40), modalities=(Modality.IMAGE,)),
+        id=names,
+        content_sha256=[sha256_bytes((tmp_path / name).read_bytes()) for name in names],
+    )
+    study = replace(Study.open(table, source=tmp_path), texts=None)
+    group = Twins.of(study).group
+    np.testing.assert_array_equal(group[:10] == group[10:], np.arange(10) != 1)
+    blind = Twins.of(replace(study, source=None)).group
+    np.testing.assert_array_equal(blind[:10], blind[10:])

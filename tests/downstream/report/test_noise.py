@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from downstream.report.confusion import confusion
 from downstream.report.held_out import NEVER, HeldOut, held_out
 from downstream.report.noise import noise, wrong_share
 from downstream.report.study import Study
@@ -68,3 +69,12 @@ def test_the_wrong_share_of_certain_predictions_is_their_error():
     predicted = labels.copy()
     predicted[:10] = 1 - predicted[:10]
     assert wrong_share(np.eye(2)[predicted], labels) == pytest.approx(0.1)
+
+
+def test_without_held_out_rows_nothing_is_judged(table):
+    """Where no row could be held out, the sections that need them say so."""
+    study = Study.open(table)
+    never = HeldOut(
+        np.full((1, len(study), 3), np.nan), np.full((1, len(study)), NEVER, dtype=np.intp)
+    )
+    assert set(noise(study, never)) == set(confusion(study, never)) == {"skipped"}
