@@ -16,15 +16,15 @@ from featurize.types import Json
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_SHOWN = 1_000
+MOST = 1_000
 NEIGHBOURS = 15
 MOST_SUPPORT = 0.2
 
 
-def noise(study: Study, held: HeldOut) -> Json:
+def noise(study: Study, held: HeldOut, most: int = MOST) -> Json:
     """Return the rows whose labels are probably wrong, the surest first, and how many there may be.
 
-    `suspects` are up to 1,000 rows with their `label`, the class `proposed` instead and a `score`,
+    `suspects` are up to `most` rows with their `label`, the class `proposed` instead and a `score`,
     1 - the probability that the head, which has not seen the row, gives to its label; `found` is
     the number of all. `share` estimates the wrong labels among the `rows` judged. Its interval is
     that of chance alone: rows that truly lie between classes count as wrong too, so that on clean
@@ -46,7 +46,7 @@ def noise(study: Study, held: HeldOut) -> Json:
                 "score": float(1 - probabilities[row, labels[row]]),
                 "neighbours": float(support[row]),
             }
-            for row in ranked[:MAX_SHOWN]
+            for row in ranked[:most]
         ],
         "found": len(ranked),
         "rows": len(judged),
