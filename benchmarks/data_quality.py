@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from changes import EDITS, PICTURES
 from PIL import Image
-from planting import banking77, generated, ordered_like, photos, with_copies
+from planting import banking77, confused, generated, ordered_like, photos, with_copies
 from results import write_section
 
 import featurize
@@ -164,8 +164,8 @@ def leaks(data: Path, runs: Path) -> Iterator[str]:
     yield (
         "Leaks, banking77: copies of a share of the test rows go into training, half of them "
         "changed slightly; the split is the data's own (`--split source`). Rows named before "
-        "anything was planted count as false in `precision, least` and "
-        "are left out in `precision`. A score without the leak is right if it is that of 0 %."
+        "anything was planted count as false in `precision, least` and are left out in "
+        "`precision`. A score without the leak is right if it is that of 0 %."
     )
     yield ""
     yield ("| copied | named | recall | precision, least | precision | score | without the leak |")
@@ -231,14 +231,6 @@ def leaked(study: Study, group: NDArray[np.intp]) -> set[str]:
     """Return the ids of test rows with a twin in training."""
     test = study.split == "test.csv"
     return set(study.data.ids[test & np.isin(group, group[~test])])
-
-
-def confused(study: Study, probabilities: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the class that each class is taken for most, (k,)."""
-    sums = np.zeros((len(study.names), len(study.names)))
-    np.add.at(sums, study.classes, np.nan_to_num(probabilities))
-    np.fill_diagonal(sums, -1)
-    return sums.argmax(axis=1)
 
 
 def percent(interval: dict) -> str:
