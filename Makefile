@@ -45,6 +45,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/commit.py
 	$(BIN)/python benchmarks/scaling.py costs
 	$(BIN)/python benchmarks/scaling.py run
+	$(BIN)/python benchmarks/data_quality.py
 	$(BIN)/python benchmarks/compare.py
 
 clean:

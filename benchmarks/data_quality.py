@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from changes import EDITS, PICTURES
 from PIL import Image
-from planting import banking77, generated, ordered_like, photos, with_copies
+from planting import banking77, confused, generated, ordered_like, photos, with_copies
 from results import write_section
 
 import featurize
 from downstream.report.held_out import held_out
-from downstream.report.leak import leak_of_random_rows, leak_of_split
+from downstream.report.leak import leak_of_split
 from downstream.report.noise import noise
 from downstream.report.study import Study
 from downstream.report.twins import Twins
@@ -163,16 +163,13 @@ def leaks(data: Path, runs: Path) -> Iterator[str]:
     """Copy test rows into training, half of them changed, and see which are named."""
     yield (
         "Leaks, banking77: copies of a share of the test rows go into training, half of them "
-        "changed slightly; the split is the data's own (`--split source`), or rows dealt out at "
-        "random. Rows named before anything was planted count as false in `precision, least` and "
-        "are left out in `precision`. A score without the leak is right if it is that of 0 %."
+        "changed slightly; the split is the data's own (`--split source`). Rows named before "
+        "anything was planted count as false in `precision, least` and are left out in "
+        "`precision`. A score without the leak is right if it is that of 0 %."
     )
     yield ""
-    yield (
-        "| copied | named | recall | precision, least | precision | score | without the leak "
-        "| random rows: with a twin | score | without |"
-    )
-    yield "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    yield ("| copied | named | recall | precision, least | precision | score | without the leak |")
+    yield "|---:|---:|---:|---:|---:|---:|---:|"
     study = banking77(data, runs)
     encoder = featurize.load_encoder("minilm", device="cpu")
     before: set[str] = set()
@@ -188,15 +185,14 @@ def leaks(data: Path, runs: Path) -> Iterator[str]:
         if rate:
             more = with_copies(study, rows, encoder.encode(texts), texts, split="train.csv")
         group = Twins.of(more).group
-        split, random = leak_of_split(more, group), leak_of_random_rows(more, group, None)
+        split = leak_of_split(more, group)
         named = leaked(more, group)
         if not rate:
             before = named
         yield (
             f"| {rate:.0%} | {split['rows']} | "
             f"{judged(named, set(study.data.ids[rows]), before) if rate else '| |'} | "
-            f"{percent(split['score'])} | {percent(split['score_without'])} | {random['rows']} | "
-            f"{percent(random['score'])} | {percent(random['score_without'])} |"
+            f"{percent(split['score'])} | {percent(split['score_without'])} |"
         )
 
 
@@ -235,14 +231,6 @@ def leaked(study: Study, group: NDArray[np.intp]) -> set[str]:
     """Return the ids of test rows with a twin in training."""
     test = study.split == "test.csv"
     return set(study.data.ids[test & np.isin(group, group[~test])])
-
-
-def confused(study: Study, probabilities: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the class that each class is taken for most, (k,)."""
-    sums = np.zeros((len(study.names), len(study.names)))
-    np.add.at(sums, study.classes, np.nan_to_num(probabilities))
-    np.fill_diagonal(sums, -1)
-    return sums.argmax(axis=1)
 
 
 def percent(interval: dict) -> str:

@@ -75,3 +75,11 @@ def ordered_like(study: Study, more: Study) -> Study:
     place = {key: at for at, key in enumerate(study.data.ids)}
     keys = [(place.get(key, len(place)), Path(key).name) for key in more.data.ids.tolist()]
     return more.select(np.array(sorted(range(len(more)), key=keys.__getitem__)))
+
+
+def confused(study: Study, probabilities: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the class that each class is taken for most, (k,)."""
+    sums = np.zeros((len(study.names), len(study.names)))
+    np.add.at(sums, study.classes, np.nan_to_num(probabilities))
+    np.fill_diagonal(sums, -1)
+    return sums.argmax(axis=1)
