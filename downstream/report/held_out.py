@@ -102,10 +102,21 @@ def head_learner(study: Study, features: NDArray[np.floating]) -> Learner:
     chosen: list[float] = []
 
     def learn(train: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.float64]:
-        vectors, classes, groups = features[train], study.classes[train], study.groups[train]
         strength = chosen[0] if chosen and features.size > FEW_NUMBERS else None
-        model = LogisticModel.fit(vectors, classes, groups, study.seed, strength)
+        model = learned(study, features, train, strength)
         chosen.append(float(model.C))
         return model.probabilities(features[test])
 
     return learn
+
+
+def learned(
+    study: Study,
+    features: NDArray[np.floating],
+    rows: NDArray[np.intp],
+    strength: float | None = None,
+) -> LogisticModel:
+    """Learn by the head's own method from some rows; C is chosen unless `strength` gives it."""
+    return LogisticModel.fit(
+        features[rows], study.classes[rows], study.groups[rows], study.seed, strength
+    )
