@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.heads.linear import LogisticModel
 from downstream.heads.split import splits
+from downstream.report.held_out import learned
 from downstream.report.intervals import interval, student
 from downstream.report.power_law import PowerLaw, bootstrapped
 from downstream.report.study import Study
@@ -61,15 +61,12 @@ def measured(study: Study, draws: int = DRAWS) -> tuple[NDArray[np.intp], NDArra
     """
     folds = [held for held in splits(study.classes, study.groups, draws, study.seed) if held.any()]
     orders = [_order(study, ~held, number) for number, held in enumerate(folds)]
-    sizes = _sizes(len(study.names), min(map(len, orders)))
+    sizes = _sizes(len(study.names), min(map(len, orders), default=0))
     accuracy = np.empty((len(folds), len(sizes)))
     for place, size in enumerate(sizes):
         strength: float | None = None
         for draw, (held, order) in enumerate(zip(folds, orders, strict=True)):
-            rows = order[:size]
-            model = LogisticModel.fit(
-                study.vectors[rows], study.classes[rows], study.groups[rows], draw, strength
-            )
+            model = learned(study, study.vectors, order[:size], strength)
             strength = float(model.C)
             given = model.probabilities(study.vectors[held]).argmax(axis=1)
             accuracy[draw, place] = np.mean(given == study.classes[held])

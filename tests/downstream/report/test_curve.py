@@ -72,3 +72,10 @@ def test_smaller_sizes_have_every_class(make_table, clustered):
 def test_too_few_labels_have_no_curve(make_table, clustered):
     """A table with two or three rows a class says what a curve needs."""
     assert "skipped" in curve(Study.open(make_table(*clustered(8))))
+
+
+def test_a_table_without_anything_to_hold_out_has_no_curve(make_table, clustered):
+    """Where each class is one group, the section is skipped."""
+    vectors, labels = clustered(60)
+    study = Study.open(make_table(vectors, labels, owner=labels), group="owner")
+    assert "skipped" in curve(study)

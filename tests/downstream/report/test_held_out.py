@@ -79,8 +79,19 @@ def test_a_bounded_study_keeps_groups_and_proportions(make_table, clustered):
     contents = [str(row % 300) for row in range(600)]
     study = Study.open(make_table(vectors, labels, content_sha256=contents))
     few = study.bounded(100)
-    assert len(few) == 100 and few.total == 600
+    assert 95 <= len(few) <= 130
+    assert few.total == 600
     assert np.ptp(np.bincount(few.classes)) <= 4
     assert (np.unique(few.groups, return_counts=True)[1] == 2).all()
     assert (few.vectors == study.vectors[np.isin(study.data.ids, few.data.ids)]).all()
     assert len(study.bounded(600)) == 600
+
+
+def test_a_bounded_study_keeps_rare_classes(make_table, clustered):
+    """A class of a few rows is in every sample, with enough of them to hold some out."""
+    vectors, labels = clustered(900)
+    labels[:6] = ["rare"] * 6
+    few = Study.open(make_table(vectors, labels)).bounded(60)
+    assert 60 <= len(few) <= 80
+    assert few.names[-1] == "rare"
+    assert (few.classes == 3).sum() == 5

@@ -43,7 +43,7 @@ def test_intervals_hold_their_means_within_bounds(study):
         each[name] for each in found["per_class"].values() for name in ("precision", "recall", "f1")
     ]
     assert all(0 <= each["low"] < each["mean"] < each["high"] <= 1 for each in shares)
-    assert (found["folds"], found["repeats"], found["rows"]) == (5, 5, 240)
+    assert (found["folds"], found["repeats"], found["rows"]) == (5, 3, 240)
     assert found["per_class"]["class-0"]["support"] == 80
 
 
