@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from downstream.datasets import Dataset, Table, load_dataset, open_table
-from downstream.heads.linear import LogisticModel
+from downstream.heads import card
+from downstream.heads.model import Calibration, Lesson
+from downstream.heads.registry import model_named
 from downstream.heads.store import SavedHead, read_head, write_head
 from featurize.bundle import EncoderCard
 from featurize.errors import HeadError, UsageError
@@ -23,8 +24,6 @@ from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-MODELS = {"logistic": LogisticModel}
 
 
 class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -98,7 +97,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         `X` are vectors (n, d), or an embedding table or its path. Raises MismatchError where the
         table's vectors come from another encoder.
         """
-        parts = [self.model_.probabilities(batch) for batch in self._batches(X)]
+        parts = [self._probabilities(batch) for batch in self._batches(X)]
         return np.concatenate([np.empty((0, len(self.classes_))), *parts])
 
     def score(
@@ -141,17 +140,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
     def describe(self) -> Json:
         """Return what the head is and what it was made from, as JSON values."""
         check_is_fitted(self)
-        return {
-            "model": self.model,
-            "settings": self.model_.settings,
-            "seed": self.seed,
-            "classes": self.classes_.tolist(),
-            "dim": int(self.n_features_in_),
-            "keeps_rows": self.model_.keeps_rows,
-            "encoder": self.encoder_.to_json() if self.encoder_ else None,
-            "metrics": self.metrics_,
-            **self.training_,
-        }
+        return card.describe(self)
 
     def save(self, path: str | Path) -> None:
         """Save to a folder, without pickle; an older head there is replaced as a whole.
@@ -159,23 +148,16 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         Raises HeadError where anything else is in the way.
         """
         facts = self.describe() | {"classes_dtype": self.classes_.dtype.str}
-        write_head(Path(path), SavedHead(facts, self.model_.arrays()), self.model_.probabilities)
+        write_head(Path(path), SavedHead(facts, self.model_.parts()), self._probabilities)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Load a saved head, which then predicts bit for bit as it did; raise HeadError else."""
         saved = read_head(Path(path))
-        facts = saved.facts
         try:
-            head = cls(facts["model"], facts["seed"])
-            head.classes_ = _classes(facts["classes"], facts["classes_dtype"])
-            head.model_ = head._kind().from_arrays(saved.arrays)
-            head.n_features_in_ = facts["dim"]
-            head.encoder_ = _encoder(facts["encoder"])
-            head.metrics_ = facts["metrics"]
-            head.training_ = {name: facts[name] for name in _TRAINING}
-            head.training_ |= {name: facts.get(name, old) for name, old in _UNRECORDED.items()}
-            saved.check(head.model_.probabilities, (len(head.classes_), head.n_features_in_))
+            head = cls(saved.facts["model"], saved.facts["seed"])
+            card.restore(head, saved.facts, saved.parts)
+            saved.check(head._probabilities, (len(head.classes_), head.n_features_in_))
         except (KeyError, TypeError, ValueError) as error:
             raise HeadError(
                 f"{path} is no complete head: {error!r}.", fix="Train the head again."
@@ -189,31 +171,20 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         groups: NDArray[np.intp],
         encoder: EncoderCard | None,
     ) -> Self:
-        kind = self._kind()
+        kind = model_named(self.model)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"Head needs at least two classes; y has one class: {y[0]!r}.")
-        self.model_ = kind.fit(X, numbers, groups, self.seed)
+        self.model_ = kind.fit(Lesson(X, numbers, groups, None, self.seed))
+        self.calibration_: Calibration | None = None
         self.encoder_ = encoder
         self.metrics_: Json = {}
-        self.training_: Json = {
-            "label": None,
-            "unmatched": {},
-            "table_version": None,
-            **_UNRECORDED,
-            "rows": len(y),
-            "libraries": {
-                name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")
-            },
-        }
+        self.training_ = card.of_arrays(len(y))
         return self
 
-    def _kind(self) -> type[LogisticModel]:
-        if self.model not in MODELS:
-            raise UsageError(
-                f"There is no model {self.model!r}.", fix=f"Choose one of: {', '.join(MODELS)}."
-            )
-        return MODELS[self.model]
+    def _probabilities(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        found = self.model_.probabilities(X)
+        return found if self.calibration_ is None else self.calibration_.apply(found)
 
     def _batches(self, X: ArrayLike | Table) -> Iterator[NDArray[np.floating]]:
         """Yield vectors in batches of a table's size, so that arrays and tables agree exactly."""
@@ -227,20 +198,3 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         vectors = np.asarray(validate_data(self, X, reset=False, dtype=[np.float32, np.float64]))
         for start in range(0, len(vectors), BATCH):
             yield vectors[start : start + BATCH]
-
-
-_TRAINING = ("label", "table_version", "unmatched", "rows", "libraries")
-# as earlier heads have it
-_UNSAID = ("table", "table_id", "rows_sha256", "precision", "prompt")
-_UNRECORDED: Json = {**dict.fromkeys(_UNSAID), "incomplete": False}
-
-
-def _classes(values: list[Any], dtype: str) -> NDArray[Any]:
-    kind = np.dtype(dtype)
-    if kind.kind not in "OUbiuf":
-        raise ValueError(f"classes of type {dtype}")
-    return np.array(values, dtype=kind)
-
-
-def _encoder(card: Json | None) -> EncoderCard | None:
-    return None if card is None else EncoderCard.from_json(card)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
+from downstream.heads.model import Lesson
 from downstream.heads.split import deal, splits
+from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from downstream.heads.model import Parts
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 DEFAULT_STRENGTH = 1e-1
@@ -42,14 +45,8 @@ class LogisticModel:
     C: NDArray[np.float64]
 
     @classmethod
-    def fit(
-        cls,
-        vectors: NDArray[np.floating],
-        classes: NDArray[np.intp],
-        groups: NDArray[np.intp],
-        seed: int,
-    ) -> Self:
-        """Learn `classes` (n,), numbered 0..k-1 with none missing, from `vectors` (n, d).
+    def fit(cls, lesson: Lesson) -> Self:
+        """Learn the classes.
 
         One thread does it: the result does not depend on the number of cores, and the two BLAS
         pools of numpy and scipy, which the solver calls in turn, would wait for each other (ten
@@ -58,8 +55,8 @@ class LogisticModel:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         with threadpool_limits(1, user_api="blas"):
-            strength = _best_strength(vectors, classes, groups, seed)
-            return cls._fit(vectors, classes, strength, tolerance=1e-4)
+            strength = _best_strength(lesson.X, lesson.y, lesson.groups, lesson.seed)
+            return cls._fit(lesson.X, lesson.y, strength, tolerance=1e-4)
 
     @classmethod
     def _fit(
@@ -87,9 +84,9 @@ class LogisticModel:
         return cls(*(np.asarray(values, dtype=np.float64) for values in fitted))
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
+    def load(cls, parts: Parts, _settings: Json) -> Self:
         """Take the model out of saved arrays; raise ValueError unless they fit together."""
-        model = cls(*(np.asarray(arrays[name], dtype=np.float64) for name in cls.names))
+        model = cls(*(np.asarray(parts[name], dtype=np.float64) for name in cls.names))
         k, d = model.coef.shape
         shapes = [model.mean.shape, model.scale.shape, model.intercept.shape, model.C.shape]
         if shapes != [(d,), (d,), (k,), ()]:
@@ -97,11 +94,11 @@ class LogisticModel:
         return model
 
     @property
-    def settings(self) -> dict[str, float]:
+    def settings(self) -> Json:
         """Return what was chosen in training."""
         return {"C": float(self.C)}
 
-    def arrays(self) -> dict[str, NDArray[np.float64]]:
+    def parts(self) -> dict[str, NDArray[np.float64]]:
         """Return the arrays that make up the model, by name."""
         return {name: getattr(self, name) for name in self.names}
 

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from downstream.heads.model import Parts
 
     Predict = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
@@ -32,11 +34,11 @@ class SavedHead:
     """The facts of a card and the arrays beside it."""
 
     facts: Json
-    arrays: dict[str, NDArray[Any]]
+    parts: Parts
 
     def check(self, predict: Predict, shape: tuple[int, int]) -> None:
         """Raise HeadError unless the stored probe rows get the probabilities they had."""
-        rows, expected = self.arrays["probe_rows"], self.arrays["probe_probabilities"]
+        rows, expected = self.parts["probe_rows"], self.parts["probe_probabilities"]
         classes, dim = shape
         if rows.shape != (PROBES, dim) or expected.shape != (PROBES, classes):
             raise ValueError(f"probe rows {rows.shape} with probabilities {expected.shape}")
@@ -56,7 +58,7 @@ def write_head(path: Path, head: SavedHead, predict: Predict) -> None:
     rows = (noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float32)
     probes = {"probe_rows": rows, "probe_probabilities": predict(rows)}
     with HEAD.saving(path, head.facts) as folder, (folder / ARRAYS).open("wb") as file:
-        np.savez(file, allow_pickle=False, **head.arrays, **probes)
+        np.savez(file, allow_pickle=False, **head.parts, **probes)
 
 
 def read_head(path: Path) -> SavedHead:
