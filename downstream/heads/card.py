@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def describe(head: Head) -> Json:
         "model": head.model,
         "settings": head.model_.settings,
         "seed": head.seed,
+        "class_weight": _weight_pairs(head),
         "classes": head.classes_.tolist(),
         "dim": int(head.n_features_in_),
         "keeps_rows": head.model_.keeps_rows,
@@ -48,6 +50,12 @@ def describe(head: Head) -> Json:
         "metrics": head.metrics_,
         **head.training_,
     }
+
+
+def class_weight(facts: Json) -> Any:
+    """Return what the card says of class weights: None, `balanced` or a mapping."""
+    stated = facts.get("class_weight")
+    return dict(stated) if isinstance(stated, list) else stated
 
 
 def restore(head: Head, facts: Json, parts: Parts) -> None:
@@ -67,6 +75,12 @@ def _classes(values: list[Any], dtype: str) -> NDArray[Any]:
     if kind.kind not in "OUbiuf":
         raise ValueError(f"classes of type {dtype}")
     return np.array(values, dtype=kind)
+
+
+def _weight_pairs(head: Head) -> Any:
+    """Return class weights as JSON, whose objects have no keys but strings."""
+    stated = head.class_weight
+    return [list(pair) for pair in stated.items()] if isinstance(stated, Mapping) else stated
 
 
 def _encoder(card: Json | None) -> EncoderCard | None:

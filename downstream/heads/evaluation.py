@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from downstream.datasets import LABEL, Dataset, Table, load_dataset, open_table
+from downstream.heads.choice import log_losses
 from downstream.heads.head import Head
-from downstream.heads.linear import log_losses
 from downstream.heads.opening import open_head
 from featurize.errors import HeadError
 from featurize.types import Json

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -16,6 +16,7 @@ from downstream.heads import card
 from downstream.heads.model import Calibration, Lesson
 from downstream.heads.registry import model_named
 from downstream.heads.store import SavedHead, read_head, write_head
+from downstream.heads.weights import class_weights
 from featurize.bundle import EncoderCard
 from featurize.errors import HeadError, UsageError
 from featurize.table.layout import EMBEDDING
@@ -29,17 +30,25 @@ if TYPE_CHECKING:
 class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classify embeddings.
 
-    `model` names the method: `logistic` is a logistic regression on standardised vectors, its C
-    chosen by cross-validation. A class may have a single example.
+    `model` names the method, one of `registry.MODELS`; all work on standardised vectors, with
+    settings chosen by cross-validation. `class_weight` says what a row of each class counts: None
+    for one, `balanced` for as much as makes all classes equal, else a mapping from classes; those
+    it lacks count one. A class may have a single example.
 
     Fitted attributes: `classes_` (k,), `n_features_in_`, `model_`; `encoder_`, the card of the
     encoder whose vectors it was trained on, None if they came as an array; `training_`, what it was
     trained on; `metrics_`, what `downstream.train` measured on a hold-out.
     """
 
-    def __init__(self, model: str = "logistic", seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: str = "logistic",
+        seed: int = 0,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+    ) -> None:
         self.model = model
         self.seed = seed
+        self.class_weight = class_weight
 
     def fit(
         self,
@@ -155,7 +164,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         """Load a saved head, which then predicts bit for bit as it did; raise HeadError else."""
         saved = read_head(Path(path))
         try:
-            head = cls(saved.facts["model"], saved.facts["seed"])
+            head = cls(saved.facts["model"], saved.facts["seed"], card.class_weight(saved.facts))
             card.restore(head, saved.facts, saved.parts)
             saved.check(head._probabilities, (len(head.classes_), head.n_features_in_))
         except (KeyError, TypeError, ValueError) as error:
@@ -175,7 +184,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"Head needs at least two classes; y has one class: {y[0]!r}.")
-        self.model_ = kind.fit(Lesson(X, numbers, groups, None, self.seed))
+        weights = class_weights(self.class_weight, self.classes_, numbers)
+        self.model_ = kind.fit(Lesson(X, numbers, groups, weights, self.seed))
         self.calibration_: Calibration | None = None
         self.encoder_ = encoder
         self.metrics_: Json = {}

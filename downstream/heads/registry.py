@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from downstream.heads.linear import LogisticModel
+from downstream.heads.boosting import BoostingModel
 from downstream.heads.model import Model
+from downstream.heads.neighbors import KnnModel
+from downstream.heads.solvers import CentroidModel, LogisticModel, RidgeModel, SvmModel
 from featurize.errors import UsageError
 
-MODELS: dict[str, type[Model]] = {"logistic": LogisticModel}
+MODELS: dict[str, type[Model]] = {
+    "logistic": LogisticModel,
+    "svm": SvmModel,
+    "ridge": RidgeModel,
+    "centroid": CentroidModel,
+    "knn": KnnModel,
+    "boosting": BoostingModel,
+}
 
 
 def model_named(name: str) -> type[Model]:
