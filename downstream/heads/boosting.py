@@ -11,6 +11,7 @@ from downstream.heads import archive
 from downstream.heads.model import Lesson
 from downstream.heads.scaling import Scaling
 from downstream.heads.split import splits
+from downstream.heads.threads import limited
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class Trees:
         scaling = Scaling.fit(lesson.X)
         X = scaling.apply(lesson.X)
         weights = None if lesson.weights is None else lesson.weights[lesson.y]
-        rounds = _rounds(kind, X, target, weights, lesson)
-        trees = _trees(kind, rounds, lesson.seed).fit(X, target, sample_weight=weights)
+        with limited(X.size * MAX_ROUNDS):
+            rounds = _rounds(kind, X, target, weights, lesson)
+            trees = _trees(kind, rounds, lesson.seed).fit(X, target, sample_weight=weights)
         return cls(scaling, trees)
 
     def parts(self) -> Parts:
@@ -90,7 +92,9 @@ class BoostingModel:
         """Return the probability of every class, (n, k) float64, for `X` (n, d)."""
         if not len(X):
             return np.empty((0, len(self.trees.trees.classes_)))
-        found = self.trees.trees.predict_proba(self.trees.scaling.apply(X))
+        trees = self.trees.trees
+        with limited(len(X) * len(trees.classes_) * trees.n_iter_):
+            found = trees.predict_proba(self.trees.scaling.apply(X))
         return np.asarray(found, dtype=np.float64)
 
     def parts(self) -> Parts:

@@ -11,6 +11,7 @@ from downstream.heads import archive
 from downstream.heads.choice import Search, choose
 from downstream.heads.model import Lesson
 from downstream.heads.scaling import Scaling
+from downstream.heads.threads import limited
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Neighbors:
         if not len(X):
             k = self.rows.n_neighbors
             return np.empty((0, k), dtype=np.intp), np.empty((0, k))
-        far, near = self.rows.kneighbors(self.scaling.apply(X).astype(np.float32))
+        with limited(X.size * self.rows.n_samples_fit_):
+            far, near = self.rows.kneighbors(self.scaling.apply(X).astype(np.float32))
         weights = 1.0 / np.maximum(far.astype(np.float64), _NEAR)
         return near, weights / weights.sum(axis=1, keepdims=True)
 
