@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from downstream.heads.registry import model_named
+from downstream.heads.columns import Columns
 from featurize.bundle import EncoderCard
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from downstream.heads.head import Head
+    from downstream.heads.base import TableHead
     from downstream.heads.model import Parts
 
 _REQUIRED = ("label", "table_version", "unmatched", "rows", "libraries")
@@ -36,20 +36,43 @@ def of_arrays(rows: int) -> Json:
     }
 
 
-def describe(head: Head) -> Json:
-    """Return what a head is and what it was made from, as JSON values."""
+def common(head: TableHead) -> Json:
+    """Return what the card of every kind of head says, but for its training."""
     return {
+        "task": str(head.task),
         "model": head.model,
-        "settings": head.model_.settings,
         "seed": head.seed,
-        "class_weight": _weight_pairs(head),
-        "classes": head.classes_.tolist(),
         "dim": int(head.n_features_in_),
-        "keeps_rows": head.model_.keeps_rows,
+        "columns": None if head.columns_ is None else head.columns_.to_json(),
         "encoder": head.encoder_.to_json() if head.encoder_ else None,
         "metrics": head.metrics_,
-        **head.training_,
     }
+
+
+def restore(head: TableHead, facts: Json, parts: Parts) -> None:
+    """Give a new head what all have; raise KeyError, TypeError or ValueError where it is wrong."""
+    head.n_features_in_ = facts["dim"]
+    columns = facts.get("columns")
+    head.columns_ = None if columns is None else Columns.load(columns, parts)
+    card = facts["encoder"]
+    head.encoder_ = None if card is None else EncoderCard.from_json(card)
+    head.metrics_ = facts["metrics"]
+    head.training_ = {name: facts[name] for name in _REQUIRED}
+    head.training_ |= {name: facts.get(name, old) for name, old in _UNRECORDED.items()}
+
+
+def column_names(facts: Json) -> tuple[str, ...]:
+    """Return the columns that a head reads beside the vectors."""
+    stated = facts.get("columns") or {"numeric": [], "categorical": []}
+    return (*stated["numeric"], *stated["categorical"])
+
+
+def classes(values: list[Any], dtype: str) -> NDArray[Any]:
+    """Return classes of a card in their type, (k,); raise ValueError for a type that none have."""
+    kind = np.dtype(dtype)
+    if kind.kind not in "OUbiuf":
+        raise ValueError(f"classes of type {dtype}")
+    return np.array(values, dtype=kind)
 
 
 def class_weight(facts: Json) -> Any:
@@ -58,30 +81,6 @@ def class_weight(facts: Json) -> Any:
     return dict(stated) if isinstance(stated, list) else stated
 
 
-def restore(head: Head, facts: Json, parts: Parts) -> None:
-    """Give a new head what was saved; raise KeyError, TypeError or ValueError where it is wrong."""
-    head.classes_ = _classes(facts["classes"], facts["classes_dtype"])
-    head.model_ = model_named(facts["model"]).load(parts, facts["settings"])
-    head.n_features_in_ = facts["dim"]
-    head.encoder_ = _encoder(facts["encoder"])
-    head.calibration_ = None
-    head.metrics_ = facts["metrics"]
-    head.training_ = {name: facts[name] for name in _REQUIRED}
-    head.training_ |= {name: facts.get(name, old) for name, old in _UNRECORDED.items()}
-
-
-def _classes(values: list[Any], dtype: str) -> NDArray[Any]:
-    kind = np.dtype(dtype)
-    if kind.kind not in "OUbiuf":
-        raise ValueError(f"classes of type {dtype}")
-    return np.array(values, dtype=kind)
-
-
-def _weight_pairs(head: Head) -> Any:
+def weight_pairs(stated: Any) -> Any:
     """Return class weights as JSON, whose objects have no keys but strings."""
-    stated = head.class_weight
     return [list(pair) for pair in stated.items()] if isinstance(stated, Mapping) else stated
-
-
-def _encoder(card: Json | None) -> EncoderCard | None:
-    return None if card is None else EncoderCard.from_json(card)

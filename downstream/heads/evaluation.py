@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from downstream.datasets import LABEL, Dataset, Table, load_dataset, open_table
+from downstream.datasets import LABEL, Dataset, Table, open_table
 from downstream.heads.choice import log_losses
 from downstream.heads.head import Head
 from downstream.heads.opening import open_head
@@ -38,9 +38,9 @@ def evaluate(
     head, table = open_head(head), open_table(table)
     head.require_space(table)
     default = LABEL if labels_file is not None else head.training_["label"]
-    data = load_dataset(table, label=label or default, labels_file=labels_file)
+    data = head.dataset(table, label=label or default, labels_file=labels_file)
     _require_known(head, data)
-    probabilities = head.predict_proba(data.X)
+    probabilities = head.predict_proba(head.features(data))
     classes = np.array(head.class_names, dtype=object)
     return {
         "label": data.label,

@@ -13,8 +13,8 @@ from downstream.heads.head import Head
 from downstream.heads.opening import open_head
 from featurize import storage
 from featurize.errors import HeadError, UsageError
-from featurize.table.layout import EMBEDDING, METADATA_KEY, Layout
-from featurize.table.reader import EmbeddingTable, vectors_of
+from featurize.table.layout import METADATA_KEY, Layout
+from featurize.table.reader import EmbeddingTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,8 +66,8 @@ def _predictions(head: Head, table: EmbeddingTable) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     names = pa.array(head.class_names, pa.string())
-    for batch in table.iter_batches(["id", EMBEDDING]):
-        probabilities = head.predict_proba(vectors_of(batch))
+    for batch in table.iter_batches(["id", *head.reads]):
+        probabilities = head.predict_proba(head.features_of(batch))
         stops = np.arange(len(batch) + 1, dtype=np.int32) * len(names)
         flat = pa.array(probabilities.astype(np.float32).ravel())
         columns = [

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from downstream.heads.boosting import BoostingModel
 from downstream.heads.model import Model
 from downstream.heads.neighbors import KnnModel
 from downstream.heads.solvers import CentroidModel, LogisticModel, RidgeModel, SvmModel
 from featurize.errors import UsageError
 
+M = TypeVar("M")
 MODELS: dict[str, type[Model]] = {
     "logistic": LogisticModel,
     "svm": SvmModel,
@@ -18,8 +22,8 @@ MODELS: dict[str, type[Model]] = {
 }
 
 
-def model_named(name: str) -> type[Model]:
+def model_named(name: str, models: Mapping[str, type[M]]) -> type[M]:
     """Return the model of a name; raise UsageError where there is none."""
-    if name not in MODELS:
-        raise UsageError(f"There is no model {name!r}.", fix=f"Choose one of: {', '.join(MODELS)}.")
-    return MODELS[name]
+    if name not in models:
+        raise UsageError(f"There is no model {name!r}.", fix=f"Choose one of: {', '.join(models)}.")
+    return models[name]

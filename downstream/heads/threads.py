@@ -16,4 +16,7 @@ def limited(operations: int) -> AbstractContextManager[Any]:
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    return threadpool_limits(1 if operations < WORTH_IT else None, user_api="openmp")
+    limits: AbstractContextManager[Any] = threadpool_limits(
+        1 if operations < WORTH_IT else None, user_api="openmp"
+    )
+    return limits
