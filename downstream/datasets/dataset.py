@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.datasets.labels import LabelFile, own_labels
+from downstream.datasets.labels import Label
 from downstream.datasets.opening import Table, open_table
+from downstream.datasets.sources import LabelSource, merge
 from downstream.datasets.tasks import Task, targets
 from featurize.bundle import EncoderCard
 from featurize.errors import HeadError
@@ -98,7 +99,7 @@ class Dataset:
             )
 
 
-def load_dataset(  # each is a choice of its own
+def load_dataset(  # noqa: PLR0913  # each is a choice of its own
     table: Table,
     *,
     label: str | None = None,
@@ -106,6 +107,7 @@ def load_dataset(  # each is a choice of its own
     task: Task = Task.CLASSES,
     separator: str | None = None,
     columns: Sequence[str] = (),
+    older: Sequence[LabelSource] = (),
 ) -> Dataset:
     """Read the rows of a table, given as such or as its path, that have a label.
 
@@ -113,18 +115,23 @@ def load_dataset(  # each is a choice of its own
     file that also has a column `id`, with the ids of inputs. They become strings: values of a CSV
     file exactly as they stand, others through `str`. Nulls, NaN and empty strings are no labels.
     `task` and `separator` say what becomes of them, see `tasks.targets`; `columns` names further
-    columns of the table that are read. Raises UsageError where a column is missing or holds no
-    single values, HeadError where there is no label at all or the file cannot be joined, see
-    `LabelFile.read`.
+    columns of the table that are read; `older` sources label the rows that this one leaves out,
+    later ones winning, which `origin["merged"]` counts. Raises UsageError where a column is missing
+    or holds no single values, HeadError where there is no label at all or a file cannot be joined,
+    see `LabelFile.read`.
     """
     table = open_table(table)
     name = label or LABEL
     where = table.path if labels_file is None else Path(labels_file)
-    if labels_file is None:
-        labels, strangers = own_labels(table, name, lists=task is Task.MULTILABEL), 0
-    else:
-        file = LabelFile.read(where, name, lists=task is Task.MULTILABEL)
-        labels, strangers = file.join(_inputs(table).tolist())
+    source = LabelSource(name, None if labels_file is None else Path(labels_file))
+    ids, lists = _inputs(table).tolist(), task is Task.MULTILABEL
+    labels, strangers = source.read(table, ids, lists=lists)
+    merged: Json | None = None
+    if older:
+        before: list[Label | None] = [None] * len(ids)
+        for each in older:
+            before = merge(before, each.read(table, ids, lists=lists)[0])[0]
+        labels, merged = merge(before, labels)
     labelled = np.array([value is not None for value in labels], dtype=bool)
     if not labelled.any():
         raise HeadError(
@@ -153,6 +160,8 @@ def load_dataset(  # each is a choice of its own
             "incomplete": not table.complete,
             **computed(table),
             "rows_sha256": sha256_bytes(canonical_json(identity)),
+            "labels": [each.to_json() for each in (*older, source)],
+            "merged": merged,
         },
         task=task,
         columns=table.select(columns).filter(labelled) if columns else None,

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from downstream.datasets import Dataset, Table, Task, load_dataset, open_table
+from downstream.datasets import Dataset, LabelSource, Table, Task, load_dataset, open_table
 from downstream.heads import card
 from downstream.heads.columns import Columns
 from downstream.heads.store import SavedHead, read_head, write_head
@@ -87,6 +87,7 @@ class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         *,
         label: str | None = None,
         labels_file: str | Path | None = None,
+        older: Sequence[LabelSource] = (),
     ) -> Dataset:
         """Read the labelled rows of a table, and the columns, as this head learns from them."""
         return load_dataset(
@@ -96,6 +97,7 @@ class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             task=self.task,
             separator=self.separator,
             columns=self.columns,
+            older=older,
         )
 
     def fit_dataset(self, data: Dataset, rows: NDArray[np.bool_] | None = None) -> Self:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _REQUIRED = ("label", "table_version", "unmatched", "rows", "libraries")
 # as earlier heads have it
-_UNSAID = ("table", "table_id", "rows_sha256", "precision", "prompt")
+_UNSAID = ("table", "table_id", "rows_sha256", "precision", "prompt", "labels", "merged")
 _UNRECORDED: Json = {**dict.fromkeys(_UNSAID), "incomplete": False}
 
 

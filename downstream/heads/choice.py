@@ -52,7 +52,7 @@ def choose(lesson: Lesson, search: Search, scores: Scores) -> Choice:
     all five of a small set, one of a large one. Settings are tried until the loss grows.
     """
     sample = _sample(lesson)
-    folds = _scored_folds(sample)
+    folds = scored_folds(sample)
     best, least = Choice(search.default, 1.0), np.inf
     for setting in search.settings if folds else ():
         held = [(scores(_part(sample, ~fold), setting, sample.X[fold]), fold) for fold in folds]
@@ -101,7 +101,7 @@ def _part(lesson: Lesson, rows: NDArray[np.bool_]) -> Lesson:
     )
 
 
-def _scored_folds(lesson: Lesson) -> list[NDArray[np.bool_]]:
+def scored_folds(lesson: Lesson) -> list[NDArray[np.bool_]]:
     """Return the folds, as masks of held-out rows; none where no row can be held out."""
     folds: list[NDArray[np.bool_]] = []
     for held in splits(lesson.y, lesson.groups, FOLDS, lesson.seed):

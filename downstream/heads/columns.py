@@ -92,18 +92,18 @@ class Columns:
         from sklearn.compose import ColumnTransformer
 
         transformer = archive.load(parts[ARCHIVE], ColumnTransformer)
-        names = (tuple(map(str, facts[kind])) for kind in ("numeric", "categorical"))
-        return cls(*names, int(facts["vector_dim"]), transformer)
+        numeric, categorical = (tuple(facts[kind]) for kind in ("numeric", "categorical"))
+        return cls(numeric, categorical, int(facts["vector_dim"]), transformer)
 
     def _frame(self, vectors: NDArray[np.floating], rows: pa.Table) -> pd.DataFrame:
         import pandas as pd
 
         frame = pd.DataFrame(vectors, columns=[f"vector {n}" for n in range(vectors.shape[1])])
-        columns = {f"column {name}": _floats(rows[name], name) for name in self.numeric}
-        columns |= {f"column {name}": _strings(rows[name]) for name in self.categorical}
-        return pd.concat([frame, pd.DataFrame(columns)], axis=1).rename(
-            columns={f"column {name}": name for name in self.names}
-        )
+        for name in self.numeric:
+            frame[name] = _floats(rows[name], name)
+        for name in self.categorical:
+            frame[name] = _strings(rows[name])
+        return frame
 
 
 def _one_row(columns: Columns) -> tuple[NDArray[np.float32], pa.Table]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from downstream.datasets import Table, open_table
+from downstream.heads import answers
 from downstream.heads.head import Head
+from downstream.heads.kinds import AnyHead
 from downstream.heads.opening import open_head
 from featurize import storage
 from featurize.errors import HeadError, UsageError
@@ -24,12 +26,13 @@ SUFFIX = ".parquet"
 COLUMNS = ["id", "prediction", "confidence", "probabilities"]
 
 
-def predict_table(head: Head | str | Path, table: Table, out: str | Path) -> int:
+def predict_table(head: AnyHead | str | Path, table: Table, out: str | Path) -> int:
     """Write a prediction for each row of a table, in its order, and return their number.
 
     Head and table may be given as their paths. Columns: `id`, `prediction` string, `confidence`
     float32 (the highest probability) and `probabilities` list<float32>. These come in the order of
-    the class names, ascending, which the schema metadata states under `featurize` as `classes`. The
+    the class names, ascending, which the schema metadata states under `featurize` as `classes`. For
+    numbers and for any number of classes a row see `answers`. The
     file appears whole or not at all and replaces older predictions. Raises UsageError for a place
     where it must not go, HeadError where another file is in the way, MismatchError where the
     table's vectors come from another encoder.
@@ -61,10 +64,13 @@ def predict_table(head: Head | str | Path, table: Table, out: str | Path) -> int
     return rows
 
 
-def _predictions(head: Head, table: EmbeddingTable) -> Iterator[pa.RecordBatch]:
+def _predictions(head: AnyHead, table: EmbeddingTable) -> Iterator[pa.RecordBatch]:
     import numpy as np
     import pyarrow as pa
 
+    if not isinstance(head, Head):
+        yield from answers.batches(head, table, _schema(head))
+        return
     names = pa.array(head.class_names, pa.string())
     for batch in table.iter_batches(["id", *head.reads]):
         probabilities = head.predict_proba(head.features_of(batch))
@@ -79,9 +85,11 @@ def _predictions(head: Head, table: EmbeddingTable) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(columns, schema=_schema(head))
 
 
-def _schema(head: Head) -> pa.Schema:
+def _schema(head: AnyHead) -> pa.Schema:
     import pyarrow as pa
 
+    if not isinstance(head, Head):
+        return answers.schema(head)
     stamp = {
         "format": FORMAT,
         "classes": head.class_names,
@@ -123,4 +131,4 @@ def _is_ours(file: Path) -> bool:
         schema = pq.read_schema(file) if file.is_file() else pa.schema([])
     except (OSError, pa.ArrowException):
         return False
-    return METADATA_KEY in (schema.metadata or {}) and schema.names == COLUMNS
+    return METADATA_KEY in (schema.metadata or {}) and schema.names in (COLUMNS, answers.COLUMNS)

@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from downstream.heads.boosting import BoostingModel
+from downstream.heads.linear import LinearModel
 from downstream.heads.model import Model
 from downstream.heads.neighbors import KnnModel
 from downstream.heads.solvers import CentroidModel, LogisticModel, RidgeModel, SvmModel
 from featurize.errors import UsageError
 
 M = TypeVar("M")
-MODELS: dict[str, type[Model]] = {
+LINEAR_MODELS: dict[str, type[LinearModel]] = {
     "logistic": LogisticModel,
     "svm": SvmModel,
     "ridge": RidgeModel,
     "centroid": CentroidModel,
+}
+MODELS: dict[str, type[Model]] = {
+    **LINEAR_MODELS,
     "knn": KnnModel,
     "boosting": BoostingModel,
 }

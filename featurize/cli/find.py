@@ -9,8 +9,8 @@ import typer
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
-from featurize.cli.learn import INCOMPLETE
 from featurize.cli.output import printable
+from featurize.cli.wordings import INCOMPLETE
 from featurize.errors import IndexFileError, UsageError
 from featurize.wording import counted
 
