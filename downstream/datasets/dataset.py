@@ -138,11 +138,12 @@ def load_dataset(  # noqa: PLR0913  # each is a choice of its own
             f"None of the {len(table)} rows has a label in column {name!r} of {where}.",
             fix="Name the column with --label, or bring labels with --labels FILE.",
         )
+    vectors = table.to_numpy()
     kept = [value for value in labels if value is not None]
     contents = table.column("content_sha256")
     identity = [table.ids[labelled].tolist(), contents[labelled].tolist()]
     return Dataset(
-        X=table.to_numpy()[labelled],
+        X=vectors if labelled.all() else vectors[labelled],
         y=targets(task, kept, table.ids[labelled].tolist(), separator),
         ids=table.ids[labelled],
         rows=np.flatnonzero(labelled),

@@ -57,6 +57,8 @@ ALLOWED = {
     "sklearn.pipeline.Pipeline": {"ObjectNode"},
     "sklearn.preprocessing._data.StandardScaler": {"ObjectNode"},
     "sklearn.preprocessing._encoders.OneHotEncoder": {"ObjectNode"},
+    # the identity for "passthrough": no loader of functions is allowed, so it can call none
+    "sklearn.preprocessing._function_transformer.FunctionTransformer": {"ObjectNode"},
     "sklearn.preprocessing._label.LabelEncoder": {"ObjectNode"},
 }
 _TRUSTED = [f"{_BOOSTING}.predictor.TreePredictor", "numpy.dtype"]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _ARCHIVE = "model.skops"
 MAX_ROUNDS = 100
 PATIENCE = 5
+LOOKED_AT = 40
 FOLDS = 5
 DEFAULT_ROUNDS = 20
 
@@ -30,8 +31,8 @@ DEFAULT_ROUNDS = 20
 class Trees:
     """A histogram gradient boosting of scikit-learn over scaled vectors.
 
-    Each split looks at a tenth of the dimensions, which is faster and no worse. The number of
-    rounds is that at which the loss on a held-out fold stops falling.
+    Each split looks at 40 of the dimensions, or at a tenth of many, which is faster and no worse.
+    The number of rounds is that at which the loss on a held-out fold stops falling.
     """
 
     scaling: Scaling
@@ -45,7 +46,9 @@ class Trees:
         weights = None if lesson.weights is None else lesson.weights[lesson.y]
         with limited(X.size * MAX_ROUNDS):
             rounds = _rounds(kind, X, target, weights, lesson)
-            trees = _trees(kind, rounds, lesson.seed).fit(X, target, sample_weight=weights)
+            trees = _trees(kind, rounds, X.shape[1], lesson.seed).fit(
+                X, target, sample_weight=weights
+            )
         return cls(scaling, trees)
 
     def parts(self) -> Parts:
@@ -109,10 +112,10 @@ class BoostingModel:
         return cls(Trees.load(HistGradientBoostingClassifier, parts))
 
 
-def _trees(kind: type[Any], rounds: int, seed: int, patience: int | None = None) -> Any:
+def _trees(kind: type[Any], rounds: int, dim: int, seed: int, patience: int | None = None) -> Any:
     return kind(
         max_iter=rounds,
-        max_features=0.1,
+        max_features=min(1.0, max(0.1, LOOKED_AT / dim)),
         early_stopping=patience is not None,
         n_iter_no_change=patience or PATIENCE,
         random_state=seed,
@@ -131,7 +134,7 @@ def _rounds(
     if not held.any():
         return DEFAULT_ROUNDS
     of_held, of_rest = (None, None) if weights is None else (weights[held], weights[~held])
-    trial = _trees(kind, MAX_ROUNDS, lesson.seed, PATIENCE)
+    trial = _trees(kind, MAX_ROUNDS, X.shape[1], lesson.seed, PATIENCE)
     trial.fit(
         X[~held],
         target[~held],

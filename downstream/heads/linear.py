@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from downstream.heads.model import Parts
 
 ARRAYS = ("mean", "scale", "coef", "intercept")
-MAX_SCORES = 200_000_000
+MAX_SCORES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

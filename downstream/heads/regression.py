@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -12,10 +13,10 @@ from sklearn.utils.validation import validate_data
 from downstream.datasets import Table, Task, strata
 from downstream.heads import card
 from downstream.heads.base import TableHead
+from downstream.heads.choice import scored_folds
 from downstream.heads.model import Lesson
 from downstream.heads.numbers import NUMBER_MODELS, NumberModel
 from downstream.heads.registry import model_named
-from downstream.heads.split import splits
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from downstream.heads.model import Parts
 
 COVERAGE = 0.9
-_FOLDS = 5
 _ENOUGH = 20
 
 
@@ -64,12 +64,8 @@ class RegressionHead(RegressorMixin, TableHead):  # type: ignore[misc]  # scikit
         lesson = Lesson(X, bins, groups, None, self.seed)
         self.model_ = kind.fit(lesson, y)
         self.mean_ = float(y.mean())
-        held = next(splits(bins, groups, _FOLDS, self.seed + 1))
-        self.margin_ = None
-        if held.sum() >= _ENOUGH:
-            some = Lesson(X[~held], bins[~held], groups[~held], None, self.seed)
-            found = kind.fit(some, y[~held]).values(X[held])
-            self.margin_ = _margin(np.abs(found - y[held]))
+        errors = [_errors(kind, lesson, y, held) for held in scored_folds(lesson)]
+        self.margin_ = _margin(np.concatenate([np.empty(0), *errors]))
 
     def _outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         return self.model_.values(X)[:, None]
@@ -97,7 +93,17 @@ class RegressionHead(RegressorMixin, TableHead):  # type: ignore[misc]  # scikit
         return head
 
 
-def _margin(errors: NDArray[np.float64]) -> float:
-    """Return the conformal quantile: it covers a new row nine times in ten at least."""
+def _errors(
+    kind: type[NumberModel], lesson: Lesson, y: NDArray[np.float64], held: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return how far from the truth a model is on rows that it did not learn, (m,)."""
+    rest = replace(lesson, X=lesson.X[~held], y=lesson.y[~held], groups=lesson.groups[~held])
+    return np.abs(kind.fit(rest, y[~held]).values(lesson.X[held]) - y[held])
+
+
+def _margin(errors: NDArray[np.float64]) -> float | None:
+    """Return the conformal quantile: about nine in ten new rows are as near, None if unknown."""
+    if len(errors) < _ENOUGH:
+        return None
     rank = min(len(errors), int(np.ceil(COVERAGE * (len(errors) + 1))))
     return float(np.sort(errors)[rank - 1])

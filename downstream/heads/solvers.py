@@ -63,7 +63,7 @@ class SvmModel(LinearModel):
     """
 
     __slots__ = ()
-    search: ClassVar[Search] = Search((1e-4, 1e-3, 1e-2, 1e-1), default=1e-2, tempered=True)
+    search: ClassVar[Search] = Search((1e-3, 1e-2, 1e-1), default=1e-2, tempered=True)
     setting: ClassVar[str] = "C"
 
     @classmethod

@@ -153,7 +153,7 @@ def test_several_classes_are_learned(model, way, tagged, tmp_path):
     expected = [[str(n) for n in head.classes_[row]] for row in head.predict(tagged).astype(bool)]
     assert rows["prediction"].to_pylist() == expected
     found = evaluate(again, tagged)
-    assert found["per_class"]["odd"]["support"] == 66
+    assert found["per_class"]["odd"]["support"] == 67
     assert found["seen_in_training"]
 
 
@@ -173,15 +173,16 @@ def test_several_classes_of_arrays(clustered):
         ({"task": "sorting"}, "no task 'sorting'"),
         ({"separator": ";"}, "separator"),
         ({"task": "number", "class_weight": "balanced"}, "no class weights"),
-        ({"task": "multilabel", "model": "knn"}, "no model 'knn'"),
-        ({"task": "number", "model": "svm"}, "no model 'svm'"),
+        ({"task": "multilabel", "label": "text", "model": "knn"}, "no model 'knn'"),
+        ({"task": "number", "label": "n", "model": "svm"}, "no model 'svm'"),
     ],
     ids=str,
 )
-def test_options_that_contradict_the_task_are_refused(options, said, table):
+def test_options_that_contradict_the_task_are_refused(options, said, make_table, clustered):
     """Each says what is wrong."""
+    made = make_table(*clustered(30), n=list(range(30)))
     with pytest.raises(UsageError, match=said):
-        train(table, **options)
+        train(made, **options)
 
 
 def test_a_head_of_another_task_is_told(priced, tmp_path):
