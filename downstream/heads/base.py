@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A supervised estimator over embeddings, and columns beside them.
 
-    A kind of head says how targets are checked and learned, what it answers for features, and what
-    its card holds beyond what all have.
+    A kind of head says how it learns, what it answers, and what its card holds of it.
     """
 
     task: ClassVar[Task]
@@ -57,9 +56,9 @@ class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> Self:
         """Learn from vectors (n, d) and targets (n,), or from an embedding table or its path.
 
-        Targets of arrays keep their type; classes of a table are strings. For a table, `label`
-        names the label column and `labels` a file that holds it, see `datasets.load_dataset`.
-        Raises ValueError for arrays and HeadError for a table that cannot be learned from.
+        Classes of arrays keep their type; those of a table are strings. Of a table, `label` names
+        the label column and `labels` a file that holds it, see `datasets.load_dataset`. Raises
+        ValueError for arrays and HeadError for a table that cannot be learned from.
         """
         if isinstance(X, Table):
             if y is not None:
@@ -68,14 +67,10 @@ class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                     fix="Name their column with `label`, or give arrays: fit(X, y).",
                 )
             return self.fit_dataset(self.dataset(X, label=label, labels_file=labels))
-        if label is not None or labels is not None:
+        if label is not None or labels is not None or self.columns:
             raise UsageError(
-                "fit() takes `label` and `labels` with an embedding table only.",
+                "fit() takes `label`, `labels` and columns with an embedding table only.",
                 fix="Give the classes of an array as y.",
-            )
-        if self.columns:
-            raise UsageError(
-                "fit() takes columns with an embedding table only.", fix="Give a table."
             )
         vectors, targets = self._checked(X, y)
         self.columns_ = None
