@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from downstream.embedders import ImageEmbedder, TextEmbedder
-    from downstream.heads import Head, evaluate, predict_table, train
+    from downstream.heads import (
+        Head,
+        MultilabelHead,
+        RegressionHead,
+        evaluate,
+        open_head,
+        predict_table,
+        train,
+    )
     from downstream.index import Hit, VectorIndex
     from downstream.report import Study, TransferReport
     from downstream.search import Searcher
@@ -16,12 +24,15 @@ __all__ = [
     "Head",
     "Hit",
     "ImageEmbedder",
+    "MultilabelHead",
+    "RegressionHead",
     "Searcher",
     "Study",
     "TextEmbedder",
     "TransferReport",
     "VectorIndex",
     "evaluate",
+    "open_head",
     "predict_table",
     "train",
 ]
@@ -30,12 +41,15 @@ _HOMES = {
     "Head": "downstream.heads",
     "Hit": "downstream.index",
     "ImageEmbedder": "downstream.embedders",
+    "MultilabelHead": "downstream.heads",
+    "RegressionHead": "downstream.heads",
     "Searcher": "downstream.search",
     "Study": "downstream.report",
     "TextEmbedder": "downstream.embedders",
     "TransferReport": "downstream.report",
     "VectorIndex": "downstream.index",
     "evaluate": "downstream.heads",
+    "open_head": "downstream.heads",
     "predict_table": "downstream.heads",
     "train": "downstream.heads",
 }

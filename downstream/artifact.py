@@ -26,7 +26,10 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One kind of saved folder: its name, how it is made, its card, its files, its errors."""
+    """One kind of saved folder: its name, how it is made, its card, its files, its errors.
+
+    It holds all of `files`, and of the `optional` ones those that its card states.
+    """
 
     noun: str
     command: str
@@ -34,6 +37,7 @@ class Artifact:
     files: tuple[str, ...]
     error: type[FeaturizeError]
     outdated: type[FeaturizeError]
+    optional: tuple[str, ...] = ()
 
     @property
     def mend(self) -> str:
@@ -50,7 +54,7 @@ class Artifact:
             card = {
                 **facts,
                 "format": FORMAT,
-                "files": {name: sha256_file(folder / name) for name in self.files},
+                "files": {name: sha256_file(folder / name) for name in self._present(folder)},
             }
             card["sha256"] = _self_hash(card)
             (folder / self.card).write_bytes(pretty_json(card))
@@ -71,7 +75,8 @@ class Artifact:
                 f"{FORMAT}.",
                 fix="Upgrade featurize.",
             )
-        if card["sha256"] != _self_hash(card) or set(card["files"]) != set(self.files):
+        expected = {*self.files, *(name for name in self.optional if name in card["files"])}
+        if card["sha256"] != _self_hash(card) or set(card["files"]) != expected:
             raise self.error(
                 f"{path / self.card} is damaged or was changed by hand.",
                 fix=self.mend,
@@ -129,6 +134,10 @@ class Artifact:
             elif (found := sha256_file(file)) != expected:
                 detail = f"SHA-256 {str(expected)[:12]} expected, {found[:12]} found"
                 yield Problem(name, detail, self.mend)
+
+    def _present(self, folder: Path) -> Iterator[str]:
+        yield from self.files
+        yield from (name for name in self.optional if (folder / name).exists())
 
     def _require_free(self, path: Path) -> None:
         """Refuse to replace anything but an older folder of the same kind."""

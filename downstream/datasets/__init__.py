@@ -2,5 +2,17 @@
 
 from downstream.datasets.dataset import LABEL, Dataset, computed, load_dataset
 from downstream.datasets.opening import Table, open_table
+from downstream.datasets.sources import LabelSource
+from downstream.datasets.tasks import Task, strata
 
-__all__ = ["LABEL", "Dataset", "Table", "computed", "load_dataset", "open_table"]
+__all__ = [
+    "LABEL",
+    "Dataset",
+    "LabelSource",
+    "Table",
+    "Task",
+    "computed",
+    "load_dataset",
+    "open_table",
+    "strata",
+]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.datasets.labels import LabelFile, own_labels
+from downstream.datasets.labels import Label
 from downstream.datasets.opening import Table, open_table
+from downstream.datasets.sources import LabelSource, merge
+from downstream.datasets.tasks import Task, targets
 from featurize.bundle import EncoderCard
 from featurize.errors import HeadError
 from featurize.storage import canonical_json, sha256_bytes
@@ -19,6 +22,7 @@ from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 LABEL = "label"
@@ -30,10 +34,11 @@ MAX_LONELY = 0.5
 class Dataset:
     """The labelled rows of a table.
 
-    `X` (n, dim) float32, `y` (n,) of str, `ids` (n,) of str; `rows` (n,) are their positions in the
-    table. `groups` (n,) are numbers: rows of one group are chunks of one document or hold equal
-    contents, and must not be split. `unmatched`
-    counts `labels_without_row` and `rows_without_label`. `origin` says what it was made from: the
+    `X` (n, dim) float32; `y` (n,) of str, or what `tasks.targets` gives for another `task`; `ids`
+    (n,) of str; `rows` (n,) are their positions in the table; `columns` are those of the table that
+    were asked for, n rows, None for none. `groups` (n,) are numbers: rows of one group are chunks
+    of one document or hold equal contents, and must not be split. `unmatched` counts
+    `labels_without_row` and `rows_without_label`. `origin` says what it was made from: the
     path of the `table`, `table_id` and `table_version`, whether it was `incomplete`, and
     `rows_sha256`, the identity of ids and contents of the rows.
     """
@@ -47,16 +52,19 @@ class Dataset:
     unmatched: dict[str, int]
     encoder: EncoderCard
     origin: Json
+    task: Task = Task.CLASSES
+    columns: pa.Table | None = None
 
     def __len__(self) -> int:
         """Return the number of labelled rows."""
         return len(self.y)
 
     def require_trainable(self) -> None:
-        """Raise HeadError unless there are classes to learn.
+        """Raise HeadError unless there is something to learn.
 
         That is: at least 5 rows, 2 classes, and at most half of the rows with a label that no
-        other row has.
+        other row has. Where rows have several classes or none, one that some rows have and others
+        lack is enough; of numbers, that they are not all the same.
         """
         if len(self) < MIN_ROWS:
             raise HeadError(
@@ -64,12 +72,16 @@ class Dataset:
                 f"{MIN_ROWS}.",
                 fix="Label more rows.",
             )
+        if self.task is Task.MULTILABEL:
+            return self._require_several()
         if len(set(self.y)) < 2:
             raise HeadError(
                 f"All {len(self)} labels in {self.label!r} are {self.y[0]!r}; training needs at "
-                f"least two classes.",
+                f"least two {'numbers' if self.task is Task.NUMBER else 'classes'}.",
                 fix="Name another column with --label, or bring labels with --labels FILE.",
             )
+        if self.task is Task.NUMBER:
+            return
         lonely = sum(count == 1 for count in Counter(self.y).values())
         if lonely > MAX_LONELY * len(self):
             raise HeadError(
@@ -78,36 +90,61 @@ class Dataset:
                 fix="Name a column of classes with --label; give each class two rows or more.",
             )
 
+    def _require_several(self) -> None:
+        counts = Counter(name for row in self.y for name in row)
+        if not any(count < len(self) for count in counts.values()):
+            raise HeadError(
+                f"No class in {self.label!r} is on some of the {len(self)} rows and not on others.",
+                fix="Name another column with --label; of strings say --separator.",
+            )
 
-def load_dataset(
-    table: Table, *, label: str | None = None, labels_file: str | Path | None = None
+
+def load_dataset(  # noqa: PLR0913  # each is a choice of its own
+    table: Table,
+    *,
+    label: str | None = None,
+    labels_file: str | Path | None = None,
+    task: Task = Task.CLASSES,
+    separator: str | None = None,
+    columns: Sequence[str] = (),
+    older: Sequence[LabelSource] = (),
 ) -> Dataset:
     """Read the rows of a table, given as such or as its path, that have a label.
 
     Labels come from the column `label` (default `label`) of the table, or of a CSV, TSV or Parquet
     file that also has a column `id`, with the ids of inputs. They become strings: values of a CSV
     file exactly as they stand, others through `str`. Nulls, NaN and empty strings are no labels.
-    Raises UsageError where a column is missing or holds no single values, HeadError where there is
-    no label at all or the file cannot be joined, see `LabelFile.read`.
+    `task` and `separator` say what becomes of them, see `tasks.targets`; `columns` names further
+    columns of the table that are read; `older` sources label the rows that this one leaves out,
+    later ones winning, which `origin["merged"]` counts. Raises UsageError where a column is missing
+    or holds no single values, HeadError where there is no label at all or a file cannot be joined,
+    see `LabelFile.read`.
     """
     table = open_table(table)
     name = label or LABEL
     where = table.path if labels_file is None else Path(labels_file)
-    if labels_file is None:
-        labels, strangers = own_labels(table, name), 0
-    else:
-        labels, strangers = LabelFile.read(where, name).join(_inputs(table).tolist())
+    source = LabelSource(name, None if labels_file is None else Path(labels_file))
+    ids, lists = _inputs(table).tolist(), task is Task.MULTILABEL
+    labels, strangers = source.read(table, ids, lists=lists)
+    merged: Json | None = None
+    if older:
+        before: list[Label | None] = [None] * len(ids)
+        for each in older:
+            before = merge(before, each.read(table, ids, lists=lists)[0])[0]
+        labels, merged = merge(before, labels)
     labelled = np.array([value is not None for value in labels], dtype=bool)
     if not labelled.any():
         raise HeadError(
             f"None of the {len(table)} rows has a label in column {name!r} of {where}.",
             fix="Name the column with --label, or bring labels with --labels FILE.",
         )
+    vectors = table.to_numpy()
+    kept = [value for value in labels if value is not None]
     contents = table.column("content_sha256")
     identity = [table.ids[labelled].tolist(), contents[labelled].tolist()]
     return Dataset(
-        X=table.to_numpy()[labelled],
-        y=np.array(labels, dtype=object)[labelled],
+        X=vectors if labelled.all() else vectors[labelled],
+        y=targets(task, kept, table.ids[labelled].tolist(), separator),
         ids=table.ids[labelled],
         rows=np.flatnonzero(labelled),
         groups=_groups(table, contents)[labelled],
@@ -124,7 +161,11 @@ def load_dataset(
             "incomplete": not table.complete,
             **computed(table),
             "rows_sha256": sha256_bytes(canonical_json(identity)),
+            "labels": [each.to_json() for each in (*older, source)],
+            "merged": merged,
         },
+        task=task,
+        columns=table.select(columns).filter(labelled) if columns else None,
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from featurize.errors import HeadError, UsageError
 from featurize.table.layout import EMBEDDING
@@ -16,6 +16,7 @@ from featurize.table.reader import EmbeddingTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Label: TypeAlias = str | list[str]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _MARKS = {
     ";": "save it with commas",
@@ -31,18 +32,19 @@ class LabelFile:
     """The labels of a file by id, None where it states none; `unnamed` labels have no id."""
 
     path: Path
-    by_id: dict[str, str | None]
+    by_id: dict[str, Label | None]
     unnamed: int
 
     @classmethod
-    def read(cls, path: Path, name: str) -> LabelFile:
+    def read(cls, path: Path, name: str, *, lists: bool = False) -> LabelFile:
         """Read the columns `id` and `name` of a CSV, TSV or Parquet file.
 
         Raises UsageError for another kind of file and for missing columns, HeadError for a file
         that cannot be read, a row of CSV with too few or too many cells, and an id given twice.
+        With `lists` a label may be a list, which stays one.
         """
-        keys, labels = _columns(path, name)
-        pairs = [(_text(key), _text(label)) for key, label in zip(keys, labels, strict=True)]
+        keys, labels = _columns(path, name, lists=lists)
+        pairs = [(_text(key), _label(label)) for key, label in zip(keys, labels, strict=True)]
         times = Counter(key for key, _ in pairs if key is not None)
         if twice := next((key for key, count in times.items() if count > 1), None):
             raise HeadError(f"{path} has the id {twice!r} more than once.", fix="Keep one of them.")
@@ -52,7 +54,7 @@ class LabelFile:
             unnamed=sum(key is None and label is not None for key, label in pairs),
         )
 
-    def join(self, ids: Sequence[str]) -> tuple[list[str | None], int]:
+    def join(self, ids: Sequence[str]) -> tuple[list[Label | None], int]:
         """Return a label or None for each id, and how many labels belong to none of them.
 
         Raises HeadError where not one id is in the file.
@@ -68,19 +70,23 @@ class LabelFile:
         return [self.by_id.get(key) for key in ids], lost + self.unnamed
 
 
-def own_labels(table: EmbeddingTable, name: str) -> list[str | None]:
-    """Return the labels of a table's own column, None where a row has none."""
+def own_labels(table: EmbeddingTable, name: str, *, lists: bool = False) -> list[Label | None]:
+    """Return the labels of a table's own column, None where a row has none.
+
+    With `lists` a label may be a list, which stays one.
+    """
     if name not in table.schema.names or name == EMBEDDING:
         columns = ", ".join(column for column in table.schema.names if column != EMBEDDING)
         raise UsageError(
             f"{table.path} has no label column {name!r}; its columns are {columns}.",
             fix="Name one of them with --label, or bring labels with --labels FILE.",
         )
-    _require_plain(table.schema.field(name), table.path)
-    return [_text(value) for value in table.column(name)]
+    _require_plain(table.schema.field(name), table.path, lists=lists)
+    values = table.select([name]).column(0).to_pylist()
+    return [_label(value) for value in values]
 
 
-def _columns(file: Path, name: str) -> tuple[Sequence[Any], Sequence[Any]]:
+def _columns(file: Path, name: str, *, lists: bool) -> tuple[Sequence[Any], Sequence[Any]]:
     """Read the ids and the labels of a file."""
     kind = file.suffix.lower()
     if kind != ".parquet" and kind not in DELIMITERS:
@@ -90,18 +96,18 @@ def _columns(file: Path, name: str) -> tuple[Sequence[Any], Sequence[Any]]:
         )
     if not file.is_file():
         raise UsageError(f"--labels {file}: there is no such file.")
-    return _of_parquet(file, name) if kind == ".parquet" else _of_csv(file, name)
+    return _of_parquet(file, name, lists=lists) if kind == ".parquet" else _of_csv(file, name)
 
 
-def _of_parquet(file: Path, name: str) -> tuple[Sequence[Any], Sequence[Any]]:
+def _of_parquet(file: Path, name: str, *, lists: bool) -> tuple[Sequence[Any], Sequence[Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         schema = pq.read_schema(file)
         _require_columns(file, schema.names, name)
-        for wanted in ("id", name):
-            _require_plain(schema.field(wanted), file)
+        _require_plain(schema.field("id"), file)
+        _require_plain(schema.field(name), file, lists=lists)
         rows = pq.read_table(file, columns=["id", name])
     except (OSError, pa.ArrowException) as error:
         raise HeadError(f"{file} cannot be read as Parquet: {error}") from error
@@ -151,11 +157,13 @@ def _delimiter_hint(file: Path, columns: Sequence[str]) -> str:
     return f"Its cells seem to lie between {found!r}: {_MARKS[found]}." if found else ""
 
 
-def _require_plain(field: pa.Field, where: Path) -> None:
+def _require_plain(field: pa.Field, where: Path, *, lists: bool = False) -> None:
     import pyarrow as pa
 
     kinds = pa.types
     binary = kinds.is_binary(field.type) or kinds.is_large_binary(field.type)
+    if lists and kinds.is_list(field.type) and kinds.is_string(field.type.value_type):
+        return
     if kinds.is_nested(field.type) or binary:
         raise UsageError(
             f"Column {field.name!r} of {where} holds values of type {field.type}; a label or an id "
@@ -170,5 +178,10 @@ def _text(value: Any) -> str | None:
     return None if missing else str(value)
 
 
-def _examples(ids: Sequence[str] | dict[str, str | None]) -> str:
+def _label(value: Any) -> Label | None:
+    """Return a list as it is, else what `_text` does."""
+    return value if isinstance(value, list) else _text(value)
+
+
+def _examples(ids: Sequence[str] | dict[str, Label | None]) -> str:
     return ", ".join(repr(key) for key in list(ids)[:_SHOWN])

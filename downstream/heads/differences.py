@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from downstream.datasets import computed
-from downstream.heads.head import Head
+from downstream.heads.kinds import AnyHead
 from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
 
 
-def differences(head: Head, table: EmbeddingTable) -> str:
+def differences(head: AnyHead, table: EmbeddingTable) -> str:
     """Say in what precision or with what prompt the table differs; empty where it does not.
 
     Both are of one vector space all the same. Of heads trained by earlier versions nothing is said.

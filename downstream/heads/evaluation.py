@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from downstream.datasets import LABEL, Dataset, Table, load_dataset, open_table
+from downstream.datasets import LABEL, Dataset, Table, open_table
+from downstream.heads.choice import log_losses
 from downstream.heads.head import Head
-from downstream.heads.linear import log_losses
+from downstream.heads.kinds import AnyHead
+from downstream.heads.measures import class_figures, measure_multilabel, measure_numbers
+from downstream.heads.multilabel import MultilabelHead
 from downstream.heads.opening import open_head
+from downstream.heads.regression import RegressionHead
 from featurize.errors import HeadError
 from featurize.types import Json
 
@@ -21,7 +25,7 @@ _SHOWN = 3
 
 
 def evaluate(
-    head: Head | str | Path,
+    head: AnyHead | str | Path,
     table: Table,
     *,
     label: str | None = None,
@@ -30,28 +34,59 @@ def evaluate(
     """Measure a head on a table's labelled rows; both may be given as their paths.
 
     `label` defaults to the column the head was trained on, with `labels_file` to `label`. Returns
-    label, classes, rows, metrics (see `measure`), `per_class`, `unmatched`, `incomplete` (the
-    table's last run had not come to its end) and `seen_in_training` (these are the very rows the
-    head was trained on). Raises MismatchError where the table's vectors come from another encoder,
-    HeadError where no row has a label that is a class of the head.
+    label, rows, metrics (see `figures`), `unmatched`, `incomplete` (the table's last run had not
+    come to its end) and `seen_in_training` (these are the very rows the head was trained on); of
+    classes these too, and `per_class`. Raises MismatchError where the table's vectors come from
+    another encoder, HeadError where no row has a label that is a class of the head.
     """
     head, table = open_head(head), open_table(table)
     head.require_space(table)
-    default = LABEL if labels_file is not None else head.training_["label"]
-    data = load_dataset(table, label=label or default, labels_file=labels_file)
-    _require_known(head, data)
-    probabilities = head.predict_proba(data.X)
-    classes = np.array(head.class_names, dtype=object)
+    default = LABEL if labels_file is not None else head.training_["label"] or LABEL
+    data = head.dataset(table, label=label or default, labels_file=labels_file)
+    if not isinstance(head, RegressionHead):
+        _require_known(head, data)
+    X = head.features(data)
     return {
         "label": data.label,
-        "classes": classes.tolist(),
         "rows": len(data),
-        "metrics": measure(classes, probabilities, data.y),
-        "per_class": per_class(classes, probabilities, data.y),
+        "metrics": figures(head, X, data.y),
+        **_of_classes(head, X, data.y),
         "unmatched": data.unmatched,
         "incomplete": data.origin["incomplete"],
         "seen_in_training": head.training_["rows_sha256"] == data.origin["rows_sha256"],
     }
+
+
+def figures(head: AnyHead, X: NDArray[np.floating], truth: NDArray[Any]) -> Json:
+    """Return what a head's task is measured by, for features (n, f) and targets (n,).
+
+    See `measure`, and `measures` for numbers and for any number of classes a row.
+    """
+    if isinstance(head, RegressionHead):
+        return measure_numbers(head.predict(X), truth, head.mean_)
+    probabilities = head.predict_proba(X)
+    if isinstance(head, MultilabelHead):
+        given = probabilities >= head.thresholds_
+        strangers = sum(not set(names) <= set(head.class_names) for names in truth)
+        return measure_multilabel(probabilities, given, head.indicate(truth)) | {
+            "unknown_label_rows": strangers
+        }
+    return measure(np.array(head.class_names, dtype=object), probabilities, truth)
+
+
+def _of_classes(head: AnyHead, X: NDArray[np.floating], truth: NDArray[Any]) -> Json:
+    if isinstance(head, RegressionHead):
+        return {}
+    names, probabilities = np.array(head.class_names, dtype=object), head.predict_proba(X)
+    if isinstance(head, Head):
+        each = per_class(names, probabilities, truth)
+    else:
+        found = class_figures(probabilities >= head.thresholds_, head.indicate(truth))
+        each = {
+            name: {"f1": f1, "support": support, "predicted": times}
+            for name, (f1, support, times) in zip(names, found, strict=True)
+        }
+    return {"classes": names.tolist(), "per_class": each}
 
 
 def measure(
@@ -106,8 +141,9 @@ def per_class(
     }
 
 
-def _require_known(head: Head, data: Dataset) -> None:
-    found = set(data.y)
+def _require_known(head: Head | MultilabelHead, data: Dataset) -> None:
+    is_several = isinstance(head, MultilabelHead)
+    found = {name for names in data.y for name in names} if is_several else set(data.y)
     if found.isdisjoint(head.class_names):
         raise HeadError(
             f"No label of column {data.label!r} is a class of the head: the rows have "

@@ -2,90 +2,58 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from downstream.datasets import Dataset, Table, load_dataset, open_table
-from downstream.heads.linear import LogisticModel
-from downstream.heads.store import SavedHead, read_head, write_head
-from featurize.bundle import EncoderCard
-from featurize.errors import HeadError, UsageError
-from featurize.table.layout import EMBEDDING
-from featurize.table.reader import BATCH, EmbeddingTable, vectors_of
+from downstream.datasets import Table, Task, open_table
+from downstream.heads import card
+from downstream.heads.base import TableHead
+from downstream.heads.model import Calibration, Lesson, Model
+from downstream.heads.registry import MODELS, model_named
+from downstream.heads.weights import class_weights
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-MODELS = {"logistic": LogisticModel}
+    from downstream.heads.model import Parts
 
 
-class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn has no types
     """Classify embeddings.
 
-    `model` names the method: `logistic` is a logistic regression on standardised vectors, its C
-    chosen by cross-validation. A class may have a single example.
+    `model` names the method, one of `registry.MODELS`; all work on standardised vectors, with
+    settings chosen by cross-validation. `class_weight` says what a row of each class counts: None
+    for one, `balanced` for as much as makes all classes equal, else a mapping from classes; those
+    it lacks count one. `columns` names columns of a table to learn from beside its vectors. A class
+    may have a single example.
 
     Fitted attributes: `classes_` (k,), `n_features_in_`, `model_`; `encoder_`, the card of the
     encoder whose vectors it was trained on, None if they came as an array; `training_`, what it was
     trained on; `metrics_`, what `downstream.train` measured on a hold-out.
     """
 
-    def __init__(self, model: str = "logistic", seed: int = 0) -> None:
+    task: ClassVar[Task] = Task.CLASSES
+
+    classes_: NDArray[Any]
+    model_: Model
+    calibration_: Calibration | None
+
+    def __init__(
+        self,
+        model: str = "logistic",
+        seed: int = 0,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+        columns: Sequence[str] = (),
+    ) -> None:
         self.model = model
         self.seed = seed
-
-    def fit(
-        self,
-        X: ArrayLike | Table,
-        y: ArrayLike | None = None,
-        *,
-        label: str | None = None,
-        labels: str | Path | None = None,
-    ) -> Self:
-        """Learn from vectors (n, d) and their classes (n,), or from an embedding table or its path.
-
-        The classes of arrays keep their type; those of a table are strings. For a table, `label`
-        names the label column and `labels` a file that holds it, see `datasets.load_dataset`.
-        Raises ValueError for arrays and HeadError for a table that cannot be learned from.
-        """
-        if isinstance(X, Table):
-            if y is not None:
-                raise UsageError(
-                    "fit() takes an embedding table without y: it has its labels.",
-                    fix="Name their column with `label`, or give arrays: fit(X, y).",
-                )
-            return self.fit_dataset(load_dataset(X, label=label, labels_file=labels))
-        if label is not None or labels is not None:
-            raise UsageError(
-                "fit() takes `label` and `labels` with an embedding table only.",
-                fix="Give the classes of an array as y.",
-            )
-        X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
-        check_classification_targets(y)
-        vectors, classes = np.asarray(X), np.asarray(y)
-        return self._learn(vectors, classes, np.arange(len(classes)), encoder=None)
-
-    def fit_dataset(self, data: Dataset, rows: NDArray[np.bool_] | None = None) -> Self:
-        """Learn from a dataset, or from those of its rows that a mask (n,) marks."""
-        data.require_trainable()
-        chosen = np.ones(len(data), dtype=bool) if rows is None else rows
-        X, y, groups = data.X[chosen], data.y[chosen], data.groups[chosen]
-        self.n_features_in_ = X.shape[1]
-        self._learn(X, y, groups, encoder=data.encoder)
-        self.training_ |= {
-            "label": data.label,
-            "unmatched": data.unmatched,
-            **data.origin,
-        }
-        return self
+        self.class_weight = class_weight
+        self.columns = columns
 
     def predict(self, X: ArrayLike | Table) -> NDArray[Any]:
         """Return the most probable class of each row, (n,), of the type of `classes_`."""
@@ -98,8 +66,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         `X` are vectors (n, d), or an embedding table or its path. Raises MismatchError where the
         table's vectors come from another encoder.
         """
-        parts = [self.model_.probabilities(batch) for batch in self._batches(X)]
-        return np.concatenate([np.empty((0, len(self.classes_))), *parts])
+        return self._all_outputs(X)
 
     def score(
         self,
@@ -113,9 +80,9 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         """
         if y is None and isinstance(X, Table):
             self.require_space(table := open_table(X))
-            data = load_dataset(table, label=self.training_["label"])
+            data = self.dataset(table, label=self.training_["label"])
             names = np.array(self.class_names, dtype=object)
-            correct = names[self.predict_proba(data.X).argmax(axis=1)] == data.y
+            correct = names[self.predict_proba(self.features(data)).argmax(axis=1)] == data.y
             weights = None if sample_weight is None else np.asarray(sample_weight)
             return float(np.average(correct, weights=weights))
         if y is None:
@@ -127,120 +94,48 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         """Return the classes as strings, in the order of `classes_`."""
         return [str(value) for value in self.classes_.tolist()]
 
-    def require_space(self, table: EmbeddingTable) -> None:
-        """Raise MismatchError or HeadError unless the head fits the table's vectors."""
-        check_is_fitted(self)
-        if self.encoder_ is not None:
-            self.encoder_.require_same_space(table.card, here="the head", there=str(table.path))
-        if table.card.dim != self.n_features_in_:
-            raise HeadError(
-                f"The head takes vectors of {self.n_features_in_} numbers; {table.path} holds "
-                f"vectors of {table.card.dim}."
-            )
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike | None
+    ) -> tuple[NDArray[np.floating], NDArray[Any]]:
+        vectors, classes = super()._checked(X, y)
+        check_classification_targets(classes)
+        return vectors, classes
 
-    def describe(self) -> Json:
-        """Return what the head is and what it was made from, as JSON values."""
-        check_is_fitted(self)
-        return {
-            "model": self.model,
-            "settings": self.model_.settings,
-            "seed": self.seed,
-            "classes": self.classes_.tolist(),
-            "dim": int(self.n_features_in_),
-            "keeps_rows": self.model_.keeps_rows,
-            "encoder": self.encoder_.to_json() if self.encoder_ else None,
-            "metrics": self.metrics_,
-            **self.training_,
-        }
-
-    def save(self, path: str | Path) -> None:
-        """Save to a folder, without pickle; an older head there is replaced as a whole.
-
-        Raises HeadError where anything else is in the way.
-        """
-        facts = self.describe() | {"classes_dtype": self.classes_.dtype.str}
-        write_head(Path(path), SavedHead(facts, self.model_.arrays()), self.model_.probabilities)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Load a saved head, which then predicts bit for bit as it did; raise HeadError else."""
-        saved = read_head(Path(path))
-        facts = saved.facts
-        try:
-            head = cls(facts["model"], facts["seed"])
-            head.classes_ = _classes(facts["classes"], facts["classes_dtype"])
-            head.model_ = head._kind().from_arrays(saved.arrays)
-            head.n_features_in_ = facts["dim"]
-            head.encoder_ = _encoder(facts["encoder"])
-            head.metrics_ = facts["metrics"]
-            head.training_ = {name: facts[name] for name in _TRAINING}
-            head.training_ |= {name: facts.get(name, old) for name, old in _UNRECORDED.items()}
-            saved.check(head.model_.probabilities, (len(head.classes_), head.n_features_in_))
-        except (KeyError, TypeError, ValueError) as error:
-            raise HeadError(
-                f"{path} is no complete head: {error!r}.", fix="Train the head again."
-            ) from error
-        return head
-
-    def _learn(
-        self,
-        X: NDArray[np.floating],
-        y: NDArray[Any],
-        groups: NDArray[np.intp],
-        encoder: EncoderCard | None,
-    ) -> Self:
-        kind = self._kind()
+    def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
+        kind = model_named(self.model, MODELS)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"Head needs at least two classes; y has one class: {y[0]!r}.")
-        self.model_ = kind.fit(X, numbers, groups, self.seed)
-        self.encoder_ = encoder
-        self.metrics_: Json = {}
-        self.training_: Json = {
-            "label": None,
-            "unmatched": {},
-            "table_version": None,
-            **_UNRECORDED,
-            "rows": len(y),
-            "libraries": {
-                name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")
-            },
+        weights = class_weights(self.class_weight, self.classes_, numbers)
+        self.model_ = kind.fit(Lesson(X, numbers, groups, weights, self.seed))
+        self.calibration_ = None
+
+    def _outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        found = self.model_.probabilities(X)
+        return found if self.calibration_ is None else self.calibration_.apply(found)
+
+    def _width(self) -> int:
+        return len(self.classes_)
+
+    def _parts(self) -> Parts:
+        return self.model_.parts()
+
+    def _facts(self) -> Json:
+        return {
+            "settings": self.model_.settings,
+            "classes": self.classes_.tolist(),
+            "class_weight": card.weight_pairs(self.class_weight),
+            "keeps_rows": self.model_.keeps_rows,
         }
-        return self
 
-    def _kind(self) -> type[LogisticModel]:
-        if self.model not in MODELS:
-            raise UsageError(
-                f"There is no model {self.model!r}.", fix=f"Choose one of: {', '.join(MODELS)}."
-            )
-        return MODELS[self.model]
+    def _hidden_facts(self) -> Json:
+        return {"classes_dtype": self.classes_.dtype.str}
 
-    def _batches(self, X: ArrayLike | Table) -> Iterator[NDArray[np.floating]]:
-        """Yield vectors in batches of a table's size, so that arrays and tables agree exactly."""
-        check_is_fitted(self)
-        if isinstance(X, Table):
-            table = open_table(X)
-            self.require_space(table)
-            for batch in table.iter_batches([EMBEDDING]):
-                yield vectors_of(batch)
-            return
-        vectors = np.asarray(validate_data(self, X, reset=False, dtype=[np.float32, np.float64]))
-        for start in range(0, len(vectors), BATCH):
-            yield vectors[start : start + BATCH]
-
-
-_TRAINING = ("label", "table_version", "unmatched", "rows", "libraries")
-# as earlier heads have it
-_UNSAID = ("table", "table_id", "rows_sha256", "precision", "prompt")
-_UNRECORDED: Json = {**dict.fromkeys(_UNSAID), "incomplete": False}
-
-
-def _classes(values: list[Any], dtype: str) -> NDArray[Any]:
-    kind = np.dtype(dtype)
-    if kind.kind not in "OUbiuf":
-        raise ValueError(f"classes of type {dtype}")
-    return np.array(values, dtype=kind)
-
-
-def _encoder(card: Json | None) -> EncoderCard | None:
-    return None if card is None else EncoderCard.from_json(card)
+    @classmethod
+    def _restore(cls, facts: Json, parts: Parts) -> Self:
+        columns = card.column_names(facts)
+        head = cls(facts["model"], facts["seed"], card.class_weight(facts), columns)
+        head.classes_ = card.classes(facts["classes"], facts["classes_dtype"])
+        head.model_ = model_named(facts["model"], MODELS).load(parts, facts["settings"])
+        head.calibration_ = None
+        return head

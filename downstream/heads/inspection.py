@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from downstream.heads.head import Head
+from downstream.heads.opening import open_head
 from downstream.heads.store import ARRAYS, HEAD
 from featurize.errors import FeaturizeError, OutdatedHead
 from featurize.types import Json, Problem, Verdict
@@ -20,7 +20,7 @@ def verify_head(path: str | Path) -> list[Problem]:
     if problems := HEAD.problems(Path(path)):
         return problems
     try:
-        Head.load(path)
+        open_head(path)
     except OutdatedHead as error:
         return [Problem(HEAD.card, error.message, error.fix, Verdict.OUTDATED)]
     except FeaturizeError as error:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from downstream.artifact import free_file
 from downstream.datasets import Table, open_table
+from downstream.heads import answers
 from downstream.heads.head import Head
+from downstream.heads.kinds import AnyHead
 from downstream.heads.opening import open_head
 from featurize import storage
 from featurize.errors import HeadError
-from featurize.table.layout import EMBEDDING, METADATA_KEY
-from featurize.table.reader import EmbeddingTable, vectors_of
+from featurize.table.layout import METADATA_KEY
+from featurize.table.reader import EmbeddingTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,12 +27,13 @@ SUFFIX = ".parquet"
 COLUMNS = ["id", "prediction", "confidence", "probabilities"]
 
 
-def predict_table(head: Head | str | Path, table: Table, out: str | Path) -> int:
+def predict_table(head: AnyHead | str | Path, table: Table, out: str | Path) -> int:
     """Write a prediction for each row of a table, in its order, and return their number.
 
     Head and table may be given as their paths. Columns: `id`, `prediction` string, `confidence`
     float32 (the highest probability) and `probabilities` list<float32>. These come in the order of
-    the class names, ascending, which the schema metadata states under `featurize` as `classes`. The
+    the class names, ascending, which the schema metadata states under `featurize` as `classes`. For
+    numbers and for any number of classes a row see `answers`. The
     file appears whole or not at all and replaces older predictions. Raises UsageError for a place
     where it must not go, HeadError where another file is in the way, MismatchError where the
     table's vectors come from another encoder.
@@ -62,13 +65,16 @@ def predict_table(head: Head | str | Path, table: Table, out: str | Path) -> int
     return rows
 
 
-def _predictions(head: Head, table: EmbeddingTable) -> Iterator[pa.RecordBatch]:
+def _predictions(head: AnyHead, table: EmbeddingTable) -> Iterator[pa.RecordBatch]:
     import numpy as np
     import pyarrow as pa
 
+    if not isinstance(head, Head):
+        yield from answers.batches(head, table, _schema(head))
+        return
     names = pa.array(head.class_names, pa.string())
-    for batch in table.iter_batches(["id", EMBEDDING]):
-        probabilities = head.predict_proba(vectors_of(batch))
+    for batch in table.iter_batches(["id", *head.reads]):
+        probabilities = head.predict_proba(head.features_of(batch))
         stops = np.arange(len(batch) + 1, dtype=np.int32) * len(names)
         flat = pa.array(probabilities.astype(np.float32).ravel())
         columns = [
@@ -80,9 +86,11 @@ def _predictions(head: Head, table: EmbeddingTable) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(columns, schema=_schema(head))
 
 
-def _schema(head: Head) -> pa.Schema:
+def _schema(head: AnyHead) -> pa.Schema:
     import pyarrow as pa
 
+    if not isinstance(head, Head):
+        return answers.schema(head)
     stamp = {
         "format": FORMAT,
         "classes": head.class_names,
@@ -102,4 +110,4 @@ def _is_ours(file: Path) -> bool:
         schema = pq.read_schema(file) if file.is_file() else pa.schema([])
     except (OSError, pa.ArrowException):
         return False
-    return METADATA_KEY in (schema.metadata or {}) and schema.names == COLUMNS
+    return METADATA_KEY in (schema.metadata or {}) and schema.names in (COLUMNS, answers.COLUMNS)

@@ -1,4 +1,4 @@
-"""A head on disk: `head.json`, the card, and `head.npz`, the arrays."""
+"""A head on disk: `head.json`, the card, `head.npz`, the arrays, and skops archives, if any."""
 
 from __future__ import annotations
 
@@ -6,22 +6,33 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from downstream.artifact import Artifact
+from downstream.heads.arrays import read_arrays
 from featurize.errors import HeadError, OutdatedHead
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from downstream.heads.model import Parts
+
     Predict = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
 ARRAYS = "head.npz"
+ARCHIVE = ".skops"
+ARCHIVES = ("model.skops", "columns.skops")
 HEAD = Artifact(
-    "head", "featurize train TABLE --out HEAD", "head.json", (ARRAYS,), HeadError, OutdatedHead
+    noun="head",
+    command="featurize train TABLE --out HEAD",
+    card="head.json",
+    files=(ARRAYS,),
+    error=HeadError,
+    outdated=OutdatedHead,
+    optional=ARCHIVES,
 )
 PROBES = 16
 TOLERANCE = 1e-6
@@ -32,11 +43,11 @@ class SavedHead:
     """The facts of a card and the arrays beside it."""
 
     facts: Json
-    arrays: dict[str, NDArray[Any]]
+    parts: Parts
 
     def check(self, predict: Predict, shape: tuple[int, int]) -> None:
         """Raise HeadError unless the stored probe rows get the probabilities they had."""
-        rows, expected = self.arrays["probe_rows"], self.arrays["probe_probabilities"]
+        rows, expected = self.parts["probe_rows"], self.parts["probe_probabilities"]
         classes, dim = shape
         if rows.shape != (PROBES, dim) or expected.shape != (PROBES, classes):
             raise ValueError(f"probe rows {rows.shape} with probabilities {expected.shape}")
@@ -55,8 +66,13 @@ def write_head(path: Path, head: SavedHead, predict: Predict) -> None:
     noise = np.random.default_rng(0).standard_normal((PROBES, head.facts["dim"]))
     rows = (noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float32)
     probes = {"probe_rows": rows, "probe_probabilities": predict(rows)}
-    with HEAD.saving(path, head.facts) as folder, (folder / ARRAYS).open("wb") as file:
-        np.savez(file, allow_pickle=False, **head.arrays, **probes)
+    with HEAD.saving(path, head.facts) as folder:
+        for name, content in head.parts.items():
+            if name.endswith(ARCHIVE):
+                (folder / name).write_bytes(content.tobytes())
+        with (folder / ARRAYS).open("wb") as file:
+            arrays = {k: v for k, v in head.parts.items() if not k.endswith(ARCHIVE)}
+            np.savez(file, allow_pickle=False, **arrays, **probes)
 
 
 def read_head(path: Path) -> SavedHead:
@@ -67,8 +83,12 @@ def read_head(path: Path) -> SavedHead:
     facts = HEAD.read(path)
     if facts.get("keeps_rows") and facts.get("table"):
         HEAD.require_not_forgotten(facts["table"], facts["table_version"], facts["table_id"])
+    archives = {
+        name: np.frombuffer((path / name).read_bytes(), np.uint8)
+        for name in facts["files"]
+        if name.endswith(ARCHIVE)
+    }
     try:
-        with np.load(path / ARRAYS, allow_pickle=False) as arrays:
-            return SavedHead(facts, {name: arrays[name] for name in arrays.files})
+        return SavedHead(facts, read_arrays(path / ARRAYS) | archives)
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise HeadError(f"{path / ARRAYS} holds no arrays: {error}.", fix=HEAD.mend) from error

@@ -2,52 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from sklearn.base import clone
 
-from downstream.datasets import Dataset, Table, load_dataset
-from downstream.heads.evaluation import measure
+from downstream.datasets import LABEL, Dataset, LabelSource, Table, Task, open_table, strata
+from downstream.heads.evaluation import figures, measure
 from downstream.heads.head import Head
+from downstream.heads.kinds import AnyHead, new_head, task_named
+from downstream.heads.opening import open_head
 from downstream.heads.split import splits
+from featurize.errors import HeadError, UsageError
+from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
+
+if TYPE_CHECKING:
+    pass
 
 HOLD_OUT_FOLDS = 5
 
 
-def train(
+def train(  # noqa: PLR0913  # each is a choice of its own
     table: Table,
     *,
-    model: str = "logistic",
+    model: str | None = None,
     label: str | None = None,
     labels_file: str | Path | None = None,
     seed: int = 0,
-) -> Head:
+    task: str | None = None,
+    class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+    columns: Sequence[str] = (),
+    separator: str | None = None,
+    update: AnyHead | str | Path | None = None,
+) -> AnyHead:
     """Train a head on all labelled rows of a table, after measuring the method on a fifth of them.
 
-    The table is given as such or as its path. The hold-out is stratified, and rows of one document
-    or of equal content stay on one side. `head.metrics_` holds what `measure` returns and
-    `rows_train`, `rows_test`, `classes_unmeasured`: the number of classes that no held-out row has.
-    The head is the one that `Head(model, seed).fit(table)` gives. Raises HeadError where there is
-    too little to learn from, see `Dataset.require_trainable`.
+    The table is given as such or as its path. `task` says what is learned, and so which head comes
+    back: `classes` a Head, `multilabel` a MultilabelHead, `number` a RegressionHead, whose options
+    the others are. The hold-out is stratified, and rows of one document or of equal content stay on
+    one side. `head.metrics_` holds what `evaluation.figures` returns and `rows_train`, `rows_test`,
+    and for classes `classes_unmeasured`: the number of classes that no held-out row has. The head
+    is the one that its own `fit(table)` gives. `update` is a head of this table, or its path, whose
+    labels, method and options are taken over, as from scratch: labels given here win. Raises
+    HeadError where there is too little to learn from, see `Dataset.require_trainable`.
     """
-    data = load_dataset(table, label=label, labels_file=labels_file)
+    if update is not None:
+        older = open_head(update)
+        require_updatable(older, table := open_table(table), labels_file)
+        if any(each is not None for each in (model, task, class_weight, separator)) or columns:
+            raise UsageError(
+                "An update takes method, task and options from the head it updates.",
+                fix="Leave --update out to choose others, or leave the others out.",
+            )
+        sources = [LabelSource.from_json(each) for each in older.training_["labels"]]
+        data = older.dataset(table, label=label or LABEL, labels_file=labels_file, older=sources)
+        return train_on(clone(older), data)
+    named = task_named(task or Task.CLASSES)
+    head = new_head(named, model, seed, class_weight, columns, separator)
+    return train_on(head, head.dataset(table, label=label, labels_file=labels_file))
+
+
+def require_updatable(head: AnyHead, table: EmbeddingTable, labels_file: str | Path | None) -> None:
+    """Raise unless new labels of a file can be added to those that a head learned of a table."""
+    if labels_file is None:
+        raise UsageError("An update brings new labels.", fix="Name their file with --labels.")
+    if not head.training_["labels"]:
+        raise HeadError(
+            "The head does not say where its labels came from.",
+            fix="It was trained on arrays or by an earlier version: train one from the table.",
+        )
+    head.require_space(table)
+    if head.training_["table_id"] != table.table_id:
+        raise HeadError(
+            f"The head was trained on {head.training_['table']}; {table.path} is another table.",
+            fix="Update it with its own table, or train a new head from this one.",
+        )
+
+
+def train_on(head: AnyHead, data: Dataset) -> AnyHead:
+    """Measure an unfitted head on a fifth of a dataset and let it learn from all of it."""
     data.require_trainable()
-    metrics = _held_out_metrics(data, model, seed)
-    head = Head(model, seed).fit_dataset(data)
+    metrics = _held_out_metrics(data, clone(head))
+    head.fit_dataset(data)
     head.metrics_ = metrics
     return head
 
 
-def _held_out_metrics(data: Dataset, model: str, seed: int) -> Json:
-    names, numbers = np.unique(data.y, return_inverse=True)
-    held = next(splits(numbers, data.groups, HOLD_OUT_FOLDS, seed))
-    counts = {
-        "rows_train": int((~held).sum()),
-        "rows_test": int(held.sum()),
-        "classes_unmeasured": len(names) - len(set(numbers[held])),
-    }
-    if not held.any():
+def _held_out_metrics(data: Dataset, probe: AnyHead) -> Json:
+    numbers = strata(data.task, data.y)
+    held = next(splits(numbers, data.groups, HOLD_OUT_FOLDS, probe.seed))
+    counts = {"rows_train": int((~held).sum()), "rows_test": int(held.sum())}
+    if data.task is Task.CLASSES:
+        counts["classes_unmeasured"] = len(set(numbers)) - len(set(numbers[held]))
+    if not held.any() and isinstance(probe, Head):
+        names = np.unique(data.y)
         return measure(names, np.empty((0, len(names))), data.y[held]) | counts
-    probe = Head(model, seed).fit_dataset(data, ~held)
-    return measure(names, probe.predict_proba(data.X[held]), data.y[held]) | counts
+    probe.fit_dataset(data, ~held)
+    return figures(probe, probe.features(data, held), data.y[held]) | counts

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from downstream.heads.solvers import LogisticModel
 from downstream.heads.split import splits
 from downstream.report.held_out import learned
 from downstream.report.intervals import interval, student
@@ -64,10 +65,9 @@ def measured(study: Study, draws: int = DRAWS) -> tuple[NDArray[np.intp], NDArra
     sizes = _sizes(len(study.names), min(map(len, orders), default=0))
     accuracy = np.empty((len(folds), len(sizes)))
     for place, size in enumerate(sizes):
-        strength: float | None = None
+        model: LogisticModel | None = None
         for draw, (held, order) in enumerate(zip(folds, orders, strict=True)):
-            model = learned(study, study.vectors, order[:size], strength)
-            strength = float(model.C)
+            model = learned(study, study.vectors, order[:size], model)
             given = model.probabilities(study.vectors[held]).argmax(axis=1)
             accuracy[draw, place] = np.mean(given == study.classes[held])
     return sizes, accuracy

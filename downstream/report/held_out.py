@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from downstream.heads.linear import LogisticModel
+from downstream.heads.model import Lesson
+from downstream.heads.solvers import LogisticModel
 from downstream.heads.split import splits
 from downstream.report.study import Study
 
@@ -103,12 +104,12 @@ def head_learner(study: Study, features: NDArray[np.floating]) -> Learner:
     each training alone, as `Head` does; else on those of the first, which saves most of the time:
     with more rows other trainings seldom choose another of the four values, or lose by it.
     """
-    chosen: list[float] = []
+    first: list[LogisticModel] = []
 
     def learn(train: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.float64]:
-        strength = chosen[0] if chosen and features.size > FEW_NUMBERS else None
-        model = learned(study, features, train, strength)
-        chosen.append(float(model.C))
+        model = learned(study, features, train, first[0] if first else None)
+        if features.size > FEW_NUMBERS:
+            first.append(model)
         return model.probabilities(features[test])
 
     return learn
@@ -118,9 +119,8 @@ def learned(
     study: Study,
     features: NDArray[np.floating],
     rows: NDArray[np.intp],
-    strength: float | None = None,
+    like: LogisticModel | None = None,
 ) -> LogisticModel:
-    """Learn by the head's own method from some rows; C is chosen unless `strength` gives it."""
-    return LogisticModel.fit(
-        features[rows], study.classes[rows], study.groups[rows], study.seed, strength
-    )
+    """Learn by the head's own method from some rows; C is chosen, or that of a model `like` it."""
+    lesson = Lesson(features[rows], study.classes[rows], study.groups[rows], None, study.seed)
+    return LogisticModel.fit(lesson) if like is None else like.refit(lesson)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.heads.linear import LogisticModel
+from downstream.heads.model import Lesson
+from downstream.heads.solvers import LogisticModel
 from downstream.report.held_out import FOLDS, NEVER, HeldOut, held_out
 from downstream.report.intervals import Z, group_variance, interval, share
 from downstream.report.study import Study
@@ -118,7 +119,8 @@ def _correct(study: Study, held: HeldOut) -> NDArray[np.float64]:
 def _right(study: Study, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return whether a head that learns some rows is right on others, (n,), NaN elsewhere."""
     present, classes = np.unique(study.classes[train], return_inverse=True)
-    model = LogisticModel.fit(study.vectors[train], classes, study.groups[train], study.seed)
+    lesson = Lesson(study.vectors[train], classes, study.groups[train], None, study.seed)
+    model = LogisticModel.fit(lesson)
     found = np.full(len(study), np.nan)
     best = model.probabilities(study.vectors[test]).argmax(axis=1)
     found[test] = present[best] == study.classes[test]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from downstream.heads.linear import log_losses
+from downstream.heads.choice import log_losses
 from downstream.heads.split import splits
 from downstream.report.held_out import Learner
 from downstream.report.raw import Lacking, require

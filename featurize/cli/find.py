@@ -9,7 +9,7 @@ import typer
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
-from featurize.cli.learn import INCOMPLETE
+from featurize.cli.wordings import INCOMPLETE
 from featurize.errors import IndexFileError, UsageError
 from featurize.wording import counted, printable
 

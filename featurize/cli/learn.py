@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from featurize.cli import wordings
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
-from featurize.types import Json
-from featurize.wording import counted, printable
+from featurize.wording import counted
 
 if TYPE_CHECKING:
-    from downstream import Head
+    from downstream.heads.kinds import AnyHead
     from featurize.table import EmbeddingTable
 
 TableArgument = Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)]
@@ -30,11 +28,6 @@ LabelsOption = Annotated[
         "the table's own labels."
     ),
 ]
-INCOMPLETE = (
-    "The table is incomplete: the run that fills it is under way, or was stopped before its end."
-)
-_SEEN = "These rows include those it was trained on: on others it will do worse."
-_WORST_SHOWN = 5
 
 
 def register(app: typer.Typer) -> None:
@@ -44,29 +37,68 @@ def register(app: typer.Typer) -> None:
     command(app, "predict", predict)
 
 
-def train(
+def train(  # noqa: PLR0913  # a command's options are its parameters
     _console: Console,
     table: TableArgument,
     out: Annotated[Path, typer.Option(help="The folder of the head.")],
     label: LabelOption = None,
     labels: LabelsOption = None,
-    model: Annotated[str, typer.Option(help="The method: logistic.")] = "logistic",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The method: logistic (the default), svm, ridge, centroid, knn or boosting; for "
+            "numbers ridge (the default), knn or boosting; for multilabel one of the first four.",
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What a label is: one of the classes (the default), several of them "
+            "(multilabel), or a number.",
+            metavar="classes|multilabel|number",
+        ),
+    ] = None,
+    class_weight: Annotated[
+        str | None,
+        typer.Option(help="`balanced`: rare classes count as much as frequent ones."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of the table to learn from beside the vectors, such as price,region.",
+            metavar="C,C",
+        ),
+    ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(help="What lies between the classes of a multilabel text, such as `;`."),
+    ] = None,
+    update: Annotated[
+        Path | None,
+        typer.Option(
+            help="A head of this table: its labels, method and options are taken over, and the "
+            "labels given here win over its own.",
+            metavar="HEAD",
+        ),
+    ] = None,
 ) -> Outcome:
-    """Train a classifier head on a table and measure it on a hold-out."""
+    """Train a head on a table and measure it on a hold-out."""
     from downstream import train as train_head
 
-    head = train_head(table, model=model, label=label, labels_file=labels)
+    head = train_head(
+        table,
+        model=model,
+        label=label,
+        labels_file=labels,
+        task=task,
+        class_weight=wordings.balanced(class_weight),
+        columns=columns.split(",") if columns else (),
+        separator=separator,
+        update=update,
+    )
     head.save(out)
     data = {"head": str(out), **head.describe()}
-    metrics, classes = data["metrics"], data["classes"]
-    lines = [
-        f"{out}: {data['model']} over {len(classes):,} classes of {data['label']!r}, "
-        f"trained on {counted(data['rows'], 'row')}",
-        f"On {metrics['rows_test']:,} of them held out: {_measures(metrics)}",
-    ]
-    if count := metrics["classes_unmeasured"]:
-        lines.append(f"{count:,} of the classes had no row held out: they are not measured.")
-    return Outcome(data, "\n".join([*lines, *_lookalikes(classes), *_remarks(data)]))
+    return Outcome(data, "\n".join([*wordings.trained(data), *wordings.remarks(data)]))
 
 
 def evaluate(
@@ -84,27 +116,14 @@ def evaluate(
     labels: LabelsOption = None,
 ) -> Outcome:
     """Measure a head on labelled rows of a table."""
-    from downstream import Head
     from downstream import evaluate as measure
+    from downstream import open_head
     from featurize import open_table
 
-    loaded, opened = Head.load(head), open_table(table)
+    loaded, opened = open_head(head), open_table(table)
     _tell_differences(console, loaded, opened)
     data = measure(loaded, opened, label=label, labels_file=labels)
-    worst = sorted(data["per_class"].items(), key=lambda item: item[1]["f1"])[:_WORST_SHOWN]
-    listed = ", ".join(f"{printable(name)} {figures['f1']:.2f}" for name, figures in worst)
-    lines = [
-        f"{head} on {counted(data['rows'], 'row')}: {_measures(data['metrics'])}",
-        f"Lowest F1: {listed}",
-    ]
-    if count := data["metrics"]["unknown_label_rows"]:
-        have = "has" if count == 1 else "have"
-        lines.append(
-            f"{counted(count, 'row')} {have} labels the head never saw: they count as errors."
-        )
-    if data["seen_in_training"]:
-        lines.append(_SEEN)
-    return Outcome(data, "\n".join([*lines, *_remarks(data)]))
+    return Outcome(data, "\n".join([*wordings.evaluated(head, data), *wordings.remarks(data)]))
 
 
 def predict(
@@ -115,52 +134,29 @@ def predict(
         Path, typer.Option(help="The .parquet file with the predictions; older ones are replaced.")
     ],
 ) -> Outcome:
-    """Predict a class with probabilities for every row of a table."""
-    from downstream import Head, predict_table
+    """Predict a class with probabilities, several, or a number, for every row of a table."""
+    from downstream import open_head, predict_table
     from featurize import open_table
 
-    loaded, opened = Head.load(head), open_table(table)
+    loaded, opened = open_head(head), open_table(table)
     _tell_differences(console, loaded, opened)
     rows = predict_table(loaded, opened, out)
+    classes: list[str] | None = getattr(loaded, "class_names", None)
     data = {
         "predictions": str(out),
         "rows": rows,
-        "classes": loaded.class_names,
+        "classes": classes,
         "incomplete": not opened.complete,
     }
-    told = f"{out}: {counted(rows, 'prediction')} over {len(loaded.class_names)} classes"
-    return Outcome(data, "\n".join([told, *_remarks(data)]))
+    line = f"{out}: {counted(rows, 'prediction')}"
+    if classes is not None:
+        line += f" over {len(classes)} classes"
+    return Outcome(data, "\n".join([line, *wordings.remarks(data)]))
 
 
-def _tell_differences(console: Console, head: Head, table: EmbeddingTable) -> None:
+def _tell_differences(console: Console, head: AnyHead, table: EmbeddingTable) -> None:
     """Say on stderr where the table's vectors were made otherwise than those of the training."""
     from downstream.heads import differences
 
-    if told := differences(head, table):
-        console.say(told)
-
-
-def _measures(metrics: Json) -> str:
-    names = {"accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}
-    known = {name: metrics[name] for name in names if metrics[name] is not None}
-    told = [f"{names[name]} {value:.3f}" for name, value in known.items()]
-    if "accuracy" in known:
-        told[0] += f" ({metrics['majority_accuracy']:.3f} by naming the most frequent class)"
-    return ", ".join(told) or "nothing to measure"
-
-
-def _remarks(data: Json) -> list[str]:
-    """Say which labels and rows did not meet, and that the table is incomplete."""
-    unmatched = data.get("unmatched", {}).items()
-    counts = [f"{count:,} {key.replace('_', ' ')}" for key, count in unmatched if count]
-    told = [", ".join(counts)] if counts else []
-    return [*told, INCOMPLETE] if data["incomplete"] else told
-
-
-def _lookalikes(classes: Iterable[str]) -> list[str]:
-    """Name classes that differ by nothing but the white space around them."""
-    alike = defaultdict(list)
-    for name in classes:
-        alike[name.strip()].append(repr(name))
-    groups = [" and ".join(names) for names in alike.values() if len(names) > 1]
-    return [f"Classes that differ only by white space: {'; '.join(groups)}."] if groups else []
+    if line := differences(head, table):
+        console.say(line)

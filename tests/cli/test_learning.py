@@ -109,7 +109,10 @@ def test_an_unknown_model_lists_the_known(command, table, tmp_path):
     """The fix names what there is."""
     arguments = ("--out", tmp_path / "h", "--model", "forest", "--json")
     code, data, _ = command("train", table, *arguments)
-    assert (code, data["error"]["fix"]) == (2, "Choose one of: logistic.")
+    assert (code, data["error"]["fix"]) == (
+        2,
+        "Choose one of: logistic, svm, ridge, centroid, knn, boosting.",
+    )
 
 
 def test_evaluating_on_the_training_rows_is_said(command, told, head, table, embed):

@@ -14,13 +14,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from downstream import Head, evaluate, predict_table, train
 from downstream.heads import differences, inspect_head, verify_head
+from downstream.heads.registry import MODELS
 from downstream.heads.split import splits
 from featurize.bundle import EncoderCard
 from featurize.errors import FeaturizeError, HeadError, MismatchError, TableError, UsageError
 from featurize.types import Modality
 
 
-@parametrize_with_checks([Head()])
+@parametrize_with_checks([Head(model) for model in MODELS])
 def test_is_a_scikit_learn_classifier(estimator, check):
     """The head passes scikit-learn's own checks of a classifier."""
     check(estimator)
@@ -158,7 +159,7 @@ def test_unknown_model_lists_the_known(table):
     """An unknown model is a usage error that names the known ones."""
     with pytest.raises(UsageError, match="no model 'forest'") as caught:
         train(table, model="forest")
-    assert caught.value.fix == "Choose one of: logistic."
+    assert caught.value.fix == "Choose one of: logistic, svm, ridge, centroid, knn, boosting."
 
 
 def test_fit_refuses_contradictions(table, clustered):

@@ -1,0 +1,201 @@
+"""MultilabelHead: any number of classes a row, one against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from downstream.datasets import Table, Task, strata
+from downstream.heads import card
+from downstream.heads.base import TableHead
+from downstream.heads.linear import LinearModel
+from downstream.heads.model import Lesson
+from downstream.heads.registry import LINEAR_MODELS, model_named
+from downstream.heads.scaling import Scaling
+from downstream.heads.split import splits
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from downstream.heads.model import Parts
+
+_FOLDS = 5
+_ENOUGH = 10
+_ARRAYS = ("mean", "scale", "coef", "intercept", "thresholds")
+
+
+class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn has no types
+    """Give each row any number of classes: a linear model for each, against all other rows.
+
+    `model` is one of `registry.LINEAR_MODELS`. `class_weight` is None or `balanced`: of each class,
+    its rows against the others. Labels of a table are lists of strings, or strings that `separator`
+    cuts. Fitted attributes are those of `Head`, and `thresholds_` (k,): a row has a class from this
+    probability on, that with the best F1 on held-out rows (one for all classes, micro F1, where
+    fewer than 10 held-out rows have the class).
+    """
+
+    task: ClassVar[Task] = Task.MULTILABEL
+
+    classes_: NDArray[Any]
+    thresholds_: NDArray[np.float64]
+
+    def __init__(
+        self,
+        model: str = "logistic",
+        seed: int = 0,
+        class_weight: str | None = None,
+        columns: Sequence[str] = (),
+        separator: str | None = None,
+    ) -> None:
+        self.model = model
+        self.seed = seed
+        self.class_weight = class_weight
+        self.columns = columns
+        self.separator = separator
+
+    def predict(self, X: ArrayLike | Table) -> NDArray[np.intp]:
+        """Return which classes each row has, (n, k) of 0 and 1, in the order of `classes_`."""
+        return (self.predict_proba(X) >= self.thresholds_).astype(np.intp)
+
+    def predict_proba(self, X: ArrayLike | Table) -> NDArray[np.float64]:
+        """Return the probability of each class, (n, k) float64; rows sum to no fixed number."""
+        return self._all_outputs(X)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Return the classes as strings, in the order of `classes_`."""
+        return [str(value) for value in self.classes_.tolist()]
+
+    def indicate(self, y: Iterable[Iterable[Any]]) -> NDArray[np.bool_]:
+        """Return which of `classes_` are in each label, (n, k); others are left out."""
+        place = {name: number for number, name in enumerate(self.classes_.tolist())}
+        rows = [[place[name] for name in names if name in place] for names in y]
+        found = np.zeros((len(rows), len(place)), dtype=bool)
+        for row, places in enumerate(rows):
+            found[row, places] = True
+        return found
+
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike | None
+    ) -> tuple[NDArray[np.floating], NDArray[Any]]:
+        """Take targets as rows of names, or as a matrix (n, k) of 0 and 1."""
+        vectors = np.asarray(validate_data(self, X, dtype=[np.float32, np.float64]))
+        if isinstance(y, np.ndarray) and y.ndim == 2:
+            matrix = check_array(y)
+            names = [tuple(np.flatnonzero(row).tolist()) for row in matrix]
+        else:
+            rows: Any = y
+            names = [tuple(row) for row in rows]
+        if len(names) != len(vectors):
+            raise ValueError(f"{len(vectors)} rows of X have {len(names)} labels.")
+        targets = np.empty(len(names), dtype=object)
+        targets[:] = names
+        return vectors, targets
+
+    def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
+        self.classes_ = np.unique([name for row in y for name in row])
+        truth = self.indicate(y)
+        held = next(splits(strata(Task.MULTILABEL, y), groups, _FOLDS, self.seed + 1))
+        self.thresholds_ = np.full(len(self.classes_), 0.5)
+        if held.any():
+            self._fit_all(X[~held], truth[~held], groups[~held])
+            self.thresholds_ = _thresholds(self._outputs(X[held]), truth[held])
+        self._fit_all(X, truth, groups)
+
+    def _fit_all(
+        self, X: NDArray[np.floating], truth: NDArray[np.bool_], groups: NDArray[np.intp]
+    ) -> None:
+        kind = model_named(self.model, LINEAR_MODELS)
+        self._scaling = Scaling.fit(X)
+        models = [self._fit_one(kind, X, column, groups) for column in truth.T]
+        self._coef = np.array([coef for coef, _, _ in models])
+        self._intercept = np.array([intercept for _, intercept, _ in models])
+        self._settings = [settings for _, _, settings in models]
+
+    def _fit_one(
+        self,
+        kind: type[LinearModel],
+        X: NDArray[np.floating],
+        has: NDArray[np.bool_],
+        groups: NDArray[np.intp],
+    ) -> tuple[NDArray[np.float64], float, Json]:
+        """Return the log-odds of a class: what they grow with, their offset, and the settings."""
+        count = int(has.sum())
+        if count in {0, len(has)}:
+            return np.zeros(X.shape[1]), float(np.log((count + 0.5) / (len(has) - count + 0.5))), {}
+        balanced = len(has) / (2.0 * np.array([len(has) - count, count]))
+        weights = balanced if self.class_weight == "balanced" else None
+        model = kind.fit(Lesson(X, has.astype(np.intp), groups, weights, self.seed))
+        odds = model.coef[1] - model.coef[0]
+        return odds, float(model.intercept[1] - model.intercept[0]), model.settings
+
+    def _outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        from scipy.special import expit
+
+        return np.asarray(expit(self._scaling.apply(X) @ self._coef.T + self._intercept))
+
+    def _width(self) -> int:
+        return len(self.classes_)
+
+    def _parts(self) -> Parts:
+        scaling = self._scaling
+        arrays = (scaling.mean, scaling.scale, self._coef, self._intercept, self.thresholds_)
+        return dict(zip(_ARRAYS, arrays, strict=True))
+
+    def _facts(self) -> Json:
+        return {
+            "settings": {"of_classes": self._settings},
+            "classes": self.classes_.tolist(),
+            "class_weight": self.class_weight,
+            "separator": self.separator,
+            "keeps_rows": False,
+        }
+
+    def _hidden_facts(self) -> Json:
+        return {"classes_dtype": self.classes_.dtype.str}
+
+    @classmethod
+    def _restore(cls, facts: Json, parts: Parts) -> Self:
+        columns, separator = card.column_names(facts), facts["separator"]
+        head = cls(facts["model"], facts["seed"], facts["class_weight"], columns, separator)
+        head.classes_ = card.classes(facts["classes"], facts["classes_dtype"])
+        arrays = [np.asarray(parts[name], dtype=np.float64) for name in _ARRAYS]
+        mean, scale, head._coef, head._intercept, head.thresholds_ = arrays
+        head._scaling = Scaling(mean, scale)
+        head._settings = facts["settings"]["of_classes"]
+        k, d = head._coef.shape
+        if [a.shape for a in arrays] != [(d,), (d,), (len(head.classes_), d), (k,), (k,)]:
+            raise ValueError("the arrays of a multi-label model do not fit together")
+        return head
+
+
+def _thresholds(
+    probabilities: NDArray[np.float64], truth: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the threshold of each class with the best F1, (k,)."""
+    shared = _best(probabilities.ravel(), truth.ravel())
+    enough = truth.sum(axis=0) >= _ENOUGH
+    own = [
+        _best(probabilities[:, c], truth[:, c]) if enough[c] else shared for c in range(len(enough))
+    ]
+    return np.array(own)
+
+
+def _best(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """Return the middle between the last value that raises F1 and the next one below."""
+    order = np.argsort(-probabilities, kind="stable")
+    given = np.arange(1, len(order) + 1)
+    f1 = 2 * np.cumsum(truth[order]) / (given + max(1, int(truth.sum())))
+    ranked = probabilities[order]
+    ends = np.append(ranked[1:] < ranked[:-1], True)
+    best = int(np.argmax(np.where(ends, f1, -1.0)))
+    if not truth.any():
+        return 0.5
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)

@@ -1,0 +1,233 @@
+"""Heads for numbers and for several classes a row, columns beside vectors, and new labels."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from downstream import (
+    Head,
+    MultilabelHead,
+    RegressionHead,
+    evaluate,
+    open_head,
+    predict_table,
+    train,
+)
+from downstream.heads import verify_head
+from downstream.heads.numbers import NUMBER_MODELS
+from downstream.heads.registry import LINEAR_MODELS
+from featurize.errors import HeadError, UsageError
+
+
+@pytest.fixture(scope="module")
+def priced(make_table, clustered):
+    """Make a table of 200 rows whose price depends on the vector, the size and the region."""
+    vectors, labels = clustered(200)
+    rng = np.random.default_rng(0)
+    size, region = rng.integers(1, 90, 200), np.array(["north", "south"])[rng.integers(0, 2, 200)]
+    price = 100 * vectors[:, 0] + 3.0 * size + 50 * (region == "south") + rng.normal(size=200)
+    return make_table(
+        vectors,
+        labels,
+        price=price,
+        size=[str(value) if number % 9 else "" for number, value in enumerate(size)],
+        region=region.tolist(),
+    )
+
+
+@pytest.fixture(scope="module")
+def tagged(make_table, clustered):
+    """Make a table of 200 rows with the tags of one or two clusters, as lists and as strings."""
+    vectors, labels = clustered(200)
+    numbers = [int(label[-1]) for label in labels]
+    tags = [[f"tag-{n}"] + (["odd"] if n == 1 else []) for n in numbers]
+    tags[0] = []
+    return make_table(vectors, labels, tags=tags, joined=["; ".join(each) or ";" for each in tags])
+
+
+@parametrize_with_checks([RegressionHead(model) for model in NUMBER_MODELS])
+def test_is_a_scikit_learn_regressor(estimator, check):
+    """The head passes scikit-learn's own checks of a regressor."""
+    check(estimator)
+
+
+@pytest.mark.parametrize("model", NUMBER_MODELS)
+def test_numbers_are_learned_and_come_back(model, priced, tmp_path):
+    """Errors are below those of naming the mean; a loaded head gives the same to the last bit."""
+    head = train(priced, task="number", label="price", model=model, columns=["size", "region"])
+    metrics = head.metrics_
+    assert metrics["mae"] < 0.6 * metrics["mean_mae"]
+    assert metrics["spearman"] > 0.7
+    assert 0 < metrics["r2"] <= 1
+    head.save(tmp_path / "head")
+    again = open_head(tmp_path / "head")
+    assert isinstance(again, RegressionHead)
+    assert np.array_equal(again.predict(priced), head.predict(priced))
+    assert again.describe() == head.describe()
+    assert verify_head(tmp_path / "head") == []
+
+
+def test_columns_help_and_are_said(priced):
+    """Text that all reads as numbers is numeric; what the vectors lack is learned from columns."""
+    plain = train(priced, task="number", label="price")
+    joined = train(priced, task="number", label="price", columns=["size", "region"])
+    assert joined.metrics_["mae"] < 0.5 * plain.metrics_["mae"]
+    taken = joined.describe()["columns"]
+    assert (taken["numeric"], taken["categorical"]) == (["size"], ["region"])
+
+
+@pytest.mark.parametrize("task", ["classes", "multilabel"])
+def test_columns_work_for_classes(task, priced, tmp_path):
+    """What columns alone tell is learned, for one class a row and for several."""
+    head = train(priced, task=task, label="region", columns=["region"])
+    metrics = head.metrics_
+    assert metrics["accuracy" if task == "classes" else "subset_accuracy"] == 1.0
+    head.save(tmp_path / "head")
+    assert np.array_equal(open_head(tmp_path / "head").predict(priced), head.predict(priced))
+    assert predict_table(head, priced, tmp_path / "p.parquet") == 200
+    assert evaluate(head, priced)["rows"] == 200
+
+
+def test_a_missing_column_is_named(priced, table):
+    """A table without a column of the training is refused by its name."""
+    head = train(priced, columns=["size", "region"])
+    for use in (head.predict, lambda t: evaluate(head, t)):
+        with pytest.raises(UsageError, match="has no column 'size'"):
+            use(table)
+    with pytest.raises(UsageError, match="has no column 'nothing'"):
+        train(priced, columns=["nothing"])
+
+
+def test_unknown_categories_and_missing_numbers_are_taken(priced, make_table, clustered):
+    """What the training never saw counts as rare or missing; what is no number is an error."""
+    head = train(priced, columns=["size", "region"])
+    vectors, labels = clustered(3)
+    strange = make_table(vectors, labels, size=["", None, "7"], region=["west", None, "south"])
+    assert np.isfinite(head.predict_proba(strange)).all()
+    wrong = make_table(vectors, labels, size=["many", "1", "2"], region=["north"] * 3)
+    with pytest.raises(HeadError, match="'size' held numbers"):
+        head.predict(wrong)
+
+
+def test_predicted_numbers_carry_bounds(priced, tmp_path):
+    """The bounds hold about nine of ten rows, and the schema says what they are."""
+    head = train(priced, task="number", label="price", columns=["size", "region"])
+    predict_table(head, priced, tmp_path / "p.parquet")
+    rows = pq.read_table(tmp_path / "p.parquet")
+    assert rows.column_names == ["id", "prediction", "confidence", "low", "high"]
+    assert rows.schema.field("prediction").type == pa.float64()
+    price = np.array(priced.column("price"), float)
+    low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
+    assert ((price >= low) & (price <= high)).mean() > 0.8
+    predict_table(head, priced, tmp_path / "p.parquet")
+
+
+def test_labels_that_are_no_numbers_are_named(make_table, clustered):
+    """The first rows that do not parse stand in the message."""
+    vectors, _ = clustered(10)
+    made = make_table(vectors, [*map(str, range(8)), "cheap", "inf"])
+    with pytest.raises(HeadError, match=r"2 of 10 labels .*'cheap' \(row 'row-00008'\)"):
+        train(made, task="number")
+
+
+@pytest.mark.parametrize("model", LINEAR_MODELS)
+@pytest.mark.parametrize("way", [{"label": "tags"}, {"label": "joined", "separator": ";"}], ids=str)
+def test_several_classes_are_learned(model, way, tagged, tmp_path):
+    """Lists and cut strings give the same head, which tells the tags and loads as saved."""
+    head = train(tagged, task="multilabel", model=model, **way)
+    assert head.classes_.tolist() == ["odd", "tag-0", "tag-1", "tag-2"]
+    metrics = head.metrics_
+    assert metrics["micro_f1"] > 0.7
+    assert metrics["hamming_loss"] < 0.2
+    assert metrics["mean_average_precision"] > 0.7
+    head.save(tmp_path / "head")
+    again = open_head(tmp_path / "head")
+    assert isinstance(again, MultilabelHead)
+    assert np.array_equal(again.predict_proba(tagged), head.predict_proba(tagged))
+    assert again.describe() == head.describe()
+    predict_table(again, tagged, tmp_path / "p.parquet")
+    rows = pq.read_table(tmp_path / "p.parquet")
+    assert rows.schema.field("prediction").type == pa.list_(pa.string())
+    expected = [[str(n) for n in head.classes_[row]] for row in head.predict(tagged).astype(bool)]
+    assert rows["prediction"].to_pylist() == expected
+    found = evaluate(again, tagged)
+    assert found["per_class"]["odd"]["support"] == 67
+    assert found["seen_in_training"]
+
+
+def test_several_classes_of_arrays(clustered):
+    """A matrix of 0 and 1 and rows of names teach the same."""
+    vectors, labels = clustered(90)
+    matrix = np.array([[label == "class-0", label != "class-1"] for label in labels]).astype(int)
+    names = [tuple(np.flatnonzero(row)) for row in matrix]
+    one, two = (MultilabelHead().fit(vectors, y) for y in (matrix, names))
+    assert np.array_equal(one.predict_proba(vectors), two.predict_proba(vectors))
+    assert (one.predict(vectors) == matrix).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"task": "sorting"}, "no task 'sorting'"),
+        ({"separator": ";"}, "separator"),
+        ({"task": "number", "class_weight": "balanced"}, "no class weights"),
+        ({"task": "multilabel", "label": "text", "model": "knn"}, "no model 'knn'"),
+        ({"task": "number", "label": "n", "model": "svm"}, "no model 'svm'"),
+    ],
+    ids=str,
+)
+def test_options_that_contradict_the_task_are_refused(options, said, make_table, clustered):
+    """Each says what is wrong."""
+    made = make_table(*clustered(30), n=list(range(30)))
+    with pytest.raises(UsageError, match=said):
+        train(made, **options)
+
+
+def test_a_head_of_another_task_is_told(priced, tmp_path):
+    """Loading a head for numbers as one for classes says what it is and how to open it."""
+    train(priced, task="number", label="price").save(tmp_path / "head")
+    with pytest.raises(HeadError, match="is a head for number"):
+        Head.load(tmp_path / "head")
+
+
+def test_new_labels_are_folded_in(make_table, clustered, tmp_path):
+    """An update equals training on the union, where new labels win, and says what was merged."""
+    vectors, labels = clustered(90)
+    made = make_table(vectors, [*labels[:60], *[None] * 30])
+    train(made, model="ridge").save(tmp_path / "head")
+    union = list(labels)
+    union[0], union[59] = "class-1", "class-0"
+    files = {"new": [0, 59, *range(50, 59), *range(60, 75)], "newest": range(75, 90)}
+    head = tmp_path / "head"
+    for name, rows in files.items():
+        lines = [f"row-{row:05d},{union[row]}" for row in rows]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["id,label", *lines]))
+        updated = train(made, labels_file=tmp_path / f"{name}.csv", update=head)
+        updated.save(head := tmp_path / name)
+        if name == "new":
+            assert updated.training_["merged"] == {"added": 15, "changed": 2, "kept": 58}
+    scratch = train(make_table(vectors, union), model="ridge")
+    assert np.array_equal(updated.predict_proba(vectors), scratch.predict_proba(vectors))
+    assert updated.metrics_ == scratch.metrics_
+    (tmp_path / "new.csv").write_text("id,label\nrow-00000,class-0\n")
+    for _ in range(2):
+        with pytest.raises(HeadError, match="no longer the file|is gone"):
+            train(made, labels_file=tmp_path / "newest.csv", update=head)
+        (tmp_path / "new.csv").unlink(missing_ok=True)
+
+
+def test_updates_need_the_same_table_and_new_labels(table, make_table, clustered, tmp_path):
+    """Another table, options of their own, no labels, or a head of arrays are refused."""
+    head = train(table)
+    new = tmp_path / "new.csv"
+    new.write_text("id,label\nrow-00000,class-1\n")
+    with pytest.raises(HeadError, match="is another table"):
+        train(make_table(*clustered(40)), labels_file=new, update=head)
+    with pytest.raises(UsageError, match="brings new labels"):
+        train(table, update=head)
+    with pytest.raises(UsageError, match="takes method"):
+        train(table, labels_file=new, update=head, model="knn")
+    with pytest.raises(HeadError, match="does not say where"):
+        train(table, labels_file=new, update=Head().fit(*clustered(40)))
