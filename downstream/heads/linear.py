@@ -83,6 +83,13 @@ class LinearModel(ABC):
             settings=settings,
         )
 
+    def refit(self, lesson: Lesson) -> Self:
+        """Learn anew, roughly and with the same C, from other rows."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, user_api="blas"):
+            return self._fit(lesson.X, lesson.y, float(self.C), tolerance=1e-3)
+
     @classmethod
     def _at(cls, lesson: Lesson, setting: float, *, rough: bool) -> Self:
         scaling = Scaling.fit(lesson.X)

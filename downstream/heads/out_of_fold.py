@@ -1,0 +1,76 @@
+"""What a model says of rows that it has not learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from downstream.heads.model import Lesson, Model
+from downstream.heads.split import deal, splits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOLDS = 5
+MAX_ROWS = 20_000
+MAX_PROBABILITIES = 20_000_000  # 160 MB
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutRows:
+    """Rows predicted by models that have seen neither them nor their groups.
+
+    `probabilities` (n, k) float64; `classes` (n,), the numbers of the true ones; `groups` (n,).
+    """
+
+    probabilities: NDArray[np.float64]
+    classes: NDArray[np.intp]
+    groups: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.classes)
+
+    def part(self, rows: NDArray[np.bool_]) -> Self:
+        """Return those of the rows that a mask (n,) marks."""
+        return replace(
+            self,
+            probabilities=self.probabilities[rows],
+            classes=self.classes[rows],
+            groups=self.groups[rows],
+        )
+
+
+def out_of_fold(model: Model, lesson: Lesson, enough: int = MAX_ROWS) -> HeldOutRows:
+    """Learn again without some rows, with the settings of `model`, and predict those.
+
+    Of many rows a stratified sample of 20,000 takes part. Folds, of five, are held out until
+    `enough` rows have been. The probability of a class that the sample lacks is zero.
+    """
+    sample, present = _sample(lesson)
+    count, k = len(sample.y), int(lesson.y.max()) + 1
+    enough = min(enough, MAX_PROBABILITIES // k)
+    probabilities, done = np.zeros((count, k)), np.zeros(count, dtype=bool)
+    for held in splits(sample.y, sample.groups, FOLDS, lesson.seed):
+        if done.sum() >= enough:
+            break
+        if held.any():
+            learned = model.refit(_part(sample, ~held))
+            probabilities[np.ix_(held, present)] = learned.probabilities(sample.X[held])
+            done |= held
+    return HeldOutRows(probabilities[done], present[sample.y[done]], sample.groups[done])
+
+
+def _sample(lesson: Lesson) -> tuple[Lesson, NDArray[np.intp]]:
+    """Return 20,000 rows at most, their classes numbered anew, and the numbers they had, (k,)."""
+    share = -(-len(lesson.y) // MAX_ROWS)
+    sample = _part(lesson, deal(lesson.y, lesson.groups, share, lesson.seed) == 0)
+    present, y = np.unique(sample.y, return_inverse=True)
+    weights = None if lesson.weights is None else lesson.weights[present]
+    return replace(sample, y=y, weights=weights), present
+
+
+def _part(lesson: Lesson, rows: NDArray[np.bool_]) -> Lesson:
+    return replace(lesson, X=lesson.X[rows], y=lesson.y[rows], groups=lesson.groups[rows])
