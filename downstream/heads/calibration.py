@@ -67,7 +67,7 @@ class Temperature:
             heat = low if slope(low) >= 0 else high
         else:
             heat = brentq(slope, low, high, xtol=1e-3)
-        return cls(np.asarray(np.exp(heat)))
+        return cls(np.clip(np.exp(heat), COLDEST, HOTTEST))
 
     @classmethod
     def load(cls, parts: Parts) -> Self:
@@ -118,7 +118,7 @@ class Isotonic:
             np.concatenate(each).astype(np.float64) for each in zip(*corners, strict=True)
         )
         starts = np.cumsum([0, *(len(xs) for xs, _ in corners)])
-        return cls(given, meant, starts, np.asarray(1 / (len(classes) + 1)))
+        return cls(given, meant, starts, np.asarray(len(classes) ** -0.5))
 
     @classmethod
     def load(cls, parts: Parts) -> Self:

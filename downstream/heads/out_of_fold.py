@@ -69,7 +69,14 @@ def _sample(lesson: Lesson) -> tuple[Lesson, NDArray[np.intp]]:
     sample = _part(lesson, deal(lesson.y, lesson.groups, share, lesson.seed) == 0)
     present, y = np.unique(sample.y, return_inverse=True)
     weights = None if lesson.weights is None else lesson.weights[present]
-    return replace(sample, y=y, weights=weights), present
+    groups = _by_appearance(sample.groups)
+    return replace(sample, y=y, groups=groups, weights=weights), present
+
+
+def _by_appearance(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Number groups in the order of their first rows, so that their numbers decide nothing."""
+    _, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[member]
 
 
 def _part(lesson: Lesson, rows: NDArray[np.bool_]) -> Lesson:

@@ -16,16 +16,16 @@ BINS = 15
 
 def expected_calibration_error(
     probabilities: NDArray[np.float64], classes: NDArray[np.intp], bins: int = BINS
-) -> float:
+) -> float | None:
     """Return how far confidence lies from accuracy, on average over rows, in bins of equal width.
 
     `probabilities` (n, k); `classes` (n,) number the true ones, -1 for one that is none of the k.
-    The confidence of a row is its highest probability. NaN for no rows. After Naeini et al.,
+    The confidence of a row is its highest probability. None for no rows. After Naeini et al.,
     "Obtaining Well Calibrated Probabilities Using Bayesian Binning", 2015.
     """
     confidence, correct, place = _binned(probabilities, classes, bins)
     gaps = np.bincount(place, confidence - correct, minlength=bins)
-    return float(np.abs(gaps).sum() / len(classes)) if len(classes) else float("nan")
+    return float(np.abs(gaps).sum() / len(classes)) if len(classes) else None
 
 
 def reliability_bins(
