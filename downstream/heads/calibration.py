@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -165,6 +165,17 @@ def calibrate(method: Method, held: HeldOutRows, seed: int) -> Calibration | Non
     if method is Method.NONE or not len(held):
         return None
     return _KINDS[method].fit(held.probabilities, held.classes)
+
+
+def calibrate_honestly(
+    method: Method, held: HeldOutRows, seed: int
+) -> tuple[Calibration | None, HeldOutRows]:
+    """Learn a calibration, and return the rows as cross-fitting calibrates them, to measure it."""
+    calibration = calibrate(method, held, seed)
+    if calibration is None:
+        return None, held
+    found = cross_fitted(calibration.method, held, seed)
+    return calibration, replace(held, probabilities=found)
 
 
 def cross_fitted(method: Method, held: HeldOutRows, seed: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,8 +11,7 @@ from downstream.heads.abstention import Abstention
 from downstream.heads.calibration import (
     Calibration,
     Method,
-    calibrate,
-    cross_fitted,
+    calibrate_honestly,
     load_calibration,
 )
 from downstream.heads.model import Lesson, Model
@@ -87,9 +86,10 @@ class Trust:
             return cls(scope=scope)
         enough = ENOUGH_ROWS if wanted.min_precision is None else MAX_ROWS
         held = out_of_fold(model, lesson, enough)
-        calibration = calibrate(wanted.method, held, lesson.seed)
-        kind = Method.NONE if calibration is None else calibration.method
-        honest = replace(held, probabilities=cross_fitted(kind, held, lesson.seed))
+        method = wanted.method
+        if method is Method.AUTO and lesson.weights is not None:
+            method = Method.TEMPERATURE  # isotonic functions would undo the weights of the classes
+        calibration, honest = calibrate_honestly(method, held, lesson.seed)
         return cls(
             calibration,
             wanted.abstention(honest),
