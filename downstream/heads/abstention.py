@@ -70,7 +70,7 @@ def lower_bound(
     hits: NDArray[np.integer], counts: NDArray[np.integer], level: float = LEVEL
 ) -> NDArray[np.float64]:
     """Return the one-sided Clopper-Pearson bound of a share: it lies above with this confidence."""
-    from scipy.special import betaincinv  # type: ignore[import-untyped]
+    from scipy.special import betaincinv
 
     bound = betaincinv(np.maximum(hits, 1), counts - hits + 1, 1 - level)
     return np.where(hits > 0, bound, 0.0)

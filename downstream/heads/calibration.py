@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from downstream.heads.linear import log_losses
+from downstream.heads.choice import log_losses, softmax
 from downstream.heads.split import deal
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class Temperature:
         As in Platt's scaling, the rows count as if one more, of unknown class, were among them:
         where all were right, they stay short of certainty.
         """
-        from scipy.optimize import brentq  # type: ignore[import-untyped]
+        from scipy.optimize import brentq
 
         logs, count = _logs(probabilities), len(classes)
         of_class = logs[np.arange(count), classes].mean()
         wanted = (count * of_class + logs.mean()) / (count + 1)
 
         def slope(heat: float) -> float:
-            tempered = _softmax(logs / np.exp(heat))
+            tempered = softmax(logs / np.exp(heat))
             return float(wanted - (tempered * logs).sum(axis=1).mean())
 
         low, high = np.log(COLDEST), np.log(HOTTEST)
@@ -83,7 +83,7 @@ class Temperature:
 
     def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return calibrated probabilities, (n, k) float64, whose rows sum to 1."""
-        return _softmax(_logs(probabilities) / self.temperature)
+        return softmax(_logs(probabilities) / self.temperature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +208,3 @@ def _best(held: HeldOutRows, seed: int) -> Method:
 
 def _logs(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, np.finfo(np.float64).eps, 1.0))
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from downstream.heads.choice import part
 from downstream.heads.model import Lesson, Model
 from downstream.heads.split import deal, splits
 
@@ -49,35 +50,24 @@ def out_of_fold(model: Model, lesson: Lesson, enough: int = MAX_ROWS) -> HeldOut
     Of many rows a stratified sample of 20,000 takes part. Folds, of five, are held out until
     `enough` rows have been. The probability of a class that the sample lacks is zero.
     """
-    sample, present = _sample(lesson)
+    share = -(-len(lesson.y) // MAX_ROWS)
+    sampled = deal(lesson.y, lesson.groups, share, lesson.seed) == 0
+    present, sample = np.unique(lesson.y[sampled]), part(lesson, sampled)
     count, k = len(sample.y), int(lesson.y.max()) + 1
     enough = min(enough, MAX_PROBABILITIES // k)
     probabilities, done = np.zeros((count, k)), np.zeros(count, dtype=bool)
-    for held in splits(sample.y, sample.groups, FOLDS, lesson.seed):
+    for held in splits(sample.y, _by_appearance(sample.groups), FOLDS, lesson.seed):
         if done.sum() >= enough:
             break
         if held.any():
-            learned = model.refit(_part(sample, ~held))
+            learned = model.refit(part(sample, ~held))
             probabilities[np.ix_(held, present)] = learned.probabilities(sample.X[held])
             done |= held
-    return HeldOutRows(probabilities[done], present[sample.y[done]], sample.groups[done])
-
-
-def _sample(lesson: Lesson) -> tuple[Lesson, NDArray[np.intp]]:
-    """Return 20,000 rows at most, their classes numbered anew, and the numbers they had, (k,)."""
-    share = -(-len(lesson.y) // MAX_ROWS)
-    sample = _part(lesson, deal(lesson.y, lesson.groups, share, lesson.seed) == 0)
-    present, y = np.unique(sample.y, return_inverse=True)
-    weights = None if lesson.weights is None else lesson.weights[present]
-    groups = _by_appearance(sample.groups)
-    return replace(sample, y=y, groups=groups, weights=weights), present
+    groups = _by_appearance(sample.groups[done])
+    return HeldOutRows(probabilities[done], present[sample.y[done]], groups)
 
 
 def _by_appearance(groups: NDArray[np.intp]) -> NDArray[np.intp]:
     """Number groups in the order of their first rows, so that their numbers decide nothing."""
     _, first, member = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[member]
-
-
-def _part(lesson: Lesson, rows: NDArray[np.bool_]) -> Lesson:
-    return replace(lesson, X=lesson.X[rows], y=lesson.y[rows], groups=lesson.groups[rows])
