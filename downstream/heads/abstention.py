@@ -30,6 +30,11 @@ class Abstention:
     coverage: float
     rows: int
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a threshold that is no confidence."""
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"the threshold is {self.threshold}")
+
     @classmethod
     def choose(
         cls,

@@ -70,7 +70,7 @@ class Temperature:
         return cls(np.clip(np.exp(heat), COLDEST, HOTTEST))
 
     @classmethod
-    def load(cls, parts: Parts) -> Self:
+    def load(cls, parts: Parts, _classes: int) -> Self:
         """Take the calibration out of saved arrays; raise ValueError unless they are sound."""
         temperature = np.asarray(parts["temperature"], dtype=np.float64)
         if temperature.shape != () or not COLDEST <= temperature <= HOTTEST:
@@ -121,17 +121,17 @@ class Isotonic:
         return cls(given, meant, starts, np.asarray(len(classes) ** -0.5))
 
     @classmethod
-    def load(cls, parts: Parts) -> Self:
+    def load(cls, parts: Parts, classes: int) -> Self:
         """Take the calibration out of saved arrays; raise ValueError unless they fit together."""
         found = cls(*(np.asarray(parts[name]) for name in cls.names))
-        corners = found.starts[-1:].tolist()
-        if (
-            not corners == [len(found.given)] == [len(found.meant)]
-            or (np.diff(found.starts) < 1).any()
+        corners, starts = found.given.shape, found.starts
+        if not (
+            found.meant.shape == corners
+            and starts.shape == (classes + 1,)
+            and (starts[0], *starts[-1:]) == (0, *corners)
+            and (np.diff(starts) > 0).all()
         ):
-            raise ValueError(
-                f"{found.given.shape} corners, {found.meant.shape} values, up to {corners}"
-            )
+            raise ValueError(f"{corners} corners, {found.meant.shape} values, starts {starts}")
         return found
 
     def parts(self) -> dict[str, NDArray[np.float64]]:
@@ -189,9 +189,12 @@ def cross_fitted(method: Method, held: HeldOutRows, seed: int) -> NDArray[np.flo
     return found
 
 
-def load_calibration(method: str | None, parts: Parts) -> Calibration | None:
-    """Take a calibration out of what was saved; raise KeyError or ValueError unless it is sound."""
-    return None if method is None else _KINDS[Method(method)].load(parts)
+def load_calibration(method: str, parts: Parts, classes: int) -> Calibration:
+    """Take the calibration of a number of classes out of what was saved.
+
+    Raises KeyError, TypeError or ValueError unless it is sound.
+    """
+    return _KINDS[Method(method)].load(parts, classes)
 
 
 def _best(held: HeldOutRows, seed: int) -> Method:

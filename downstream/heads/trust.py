@@ -105,7 +105,7 @@ class Trust:
         """
         calibration, abstention = facts.get("calibration"), facts.get("abstention")
         return cls(
-            load_calibration(calibration["method"], _parts(parts, _CALIBRATION))
+            load_calibration(calibration["method"], _parts(parts, _CALIBRATION), shape[0])
             if calibration
             else None,
             Abstention(**abstention) if abstention else None,

@@ -99,7 +99,7 @@ def test_any_probabilities_become_probabilities(found, classes):
     found = found / found.sum(axis=1, keepdims=True)
     for kind in (Temperature, Isotonic):
         calibration = kind.fit(found, classes)
-        again = kind.load(calibration.parts())
+        again = kind.load(calibration.parts(), CLASSES)
         applied = again.apply(found)
         assert np.array_equal(applied, calibration.apply(found))
         assert np.isfinite(applied).all() and (applied >= 0).all()
@@ -122,11 +122,12 @@ def test_damaged_arrays_are_refused(kind):
     wrong = {
         "temperature": [np.asarray(np.nan), np.asarray(COLDEST / 2), np.ones(2)],
         "starts": [parts.get("starts", np.ones(1))[:-1], np.zeros(CLASSES + 1, dtype=np.intp)],
+        "meant": [np.ones(1)],
     }
     for name, values in wrong.items():
         for value in values if name in parts else ():
-            with pytest.raises(ValueError, match=r"temperature|corners"):
-                kind.load(parts | {name: value})
+            with pytest.raises(ValueError, match=r"temperature|starts"):
+                kind.load(parts | {name: value}, CLASSES)
 
 
 @pytest.mark.parametrize("method", [Method.TEMPERATURE, Method.ISOTONIC])
