@@ -171,7 +171,10 @@ def answered(
 
 
 def detection(
-    head: Head, X: NDArray[np.floating], probabilities: NDArray[np.float64], truth: NDArray[np.object_]
+    head: Head,
+    X: NDArray[np.floating],
+    probabilities: NDArray[np.float64],
+    truth: NDArray[np.object_],
 ) -> Json | None:
     """Return how well rows with labels unseen in training are told from the others.
 
@@ -184,11 +187,7 @@ def detection(
     if seen.all() or not seen.any():
         return None
     scope = head.trust_.scope
-    score = (
-        probabilities.max(axis=1)
-        if scope is None
-        else scope.score(X, probabilities)
-    )
+    score = probabilities.max(axis=1) if scope is None else scope.score(X, probabilities)
     return {
         "rows": int((~seen).sum()),
         "auroc": float(roc_auc_score(seen, score)),

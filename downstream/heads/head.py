@@ -140,6 +140,7 @@ class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn ha
             "classes": self.classes_.tolist(),
             "class_weight": card.weight_pairs(self.class_weight),
             "keeps_rows": self.model_.keeps_rows or self.trust_.keeps_rows,
+            "calibrate": self.calibrate,
             **self.trust_.to_json(),
         }
 
@@ -153,4 +154,7 @@ class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn ha
         head.classes_ = card.classes(facts["classes"], facts["classes_dtype"])
         head.model_ = model_named(facts["model"], MODELS).load(parts, facts["settings"])
         head.trust_ = Trust.load(facts, parts, (len(head.classes_), facts["dim"]))
+        head.calibrate = facts.get("calibrate", "none")
+        head.min_precision = head.trust_.min_precision
+        head.scope = head.trust_.keeps_rows
         return head

@@ -45,19 +45,21 @@ def train(  # noqa: PLR0913  # each is a choice of its own
 
     The table is given as such or as its path. `task` says what is learned, and so which head comes
     back: `classes` a Head, `multilabel` a MultilabelHead, `number` a RegressionHead, whose options
-    the others are; the last three are of Head alone. The hold-out is stratified, and rows of one document or of equal content stay on
-    one side. `head.metrics_` holds what `evaluation.figures` returns and `rows_train`, `rows_test`,
-    and for classes `classes_unmeasured`: the number of classes that no held-out row has. The head
-    is the one that its own `fit(table)` gives. `update` is a head of this table, or its path, whose
-    labels, method and options are taken over, as from scratch: labels given here win. Raises
-    HeadError where there is too little to learn from, see `Dataset.require_trainable`.
+    the others are; the last three are of Head alone. The hold-out is stratified, and rows of one
+    document or of equal content stay on one side. `head.metrics_` holds what `evaluation.figures`
+    returns and `rows_train`, `rows_test`, and for classes `classes_unmeasured`: the number of
+    classes that no held-out row has. The head is the one that its own `fit(table)` gives. `update`
+    is a head of this table, or its path, whose labels, method and options are taken over, as from
+    scratch: labels given here win. Raises HeadError where there is too little to learn from, see
+    `Dataset.require_trainable`, and where no threshold reaches `min_precision`.
     """
     stated = {"calibrate": calibrate, "min_precision": min_precision, "scope": scope or None}
     trust = {name: value for name, value in stated.items() if value is not None}
     if update is not None:
         older = open_head(update)
         require_updatable(older, table := open_table(table), labels_file)
-        if any(each is not None for each in (model, task, class_weight, separator)) or columns or trust:
+        chosen = (model, task, class_weight, separator, columns or None, trust or None)
+        if any(each is not None for each in chosen):
             raise UsageError(
                 "An update takes method, task and options from the head it updates.",
                 fix="Leave --update out to choose others, or leave the others out.",

@@ -114,6 +114,11 @@ class Trust:
         )
 
     @property
+    def min_precision(self) -> float | None:
+        """Return the precision that was asked for."""
+        return None if self.abstention is None else self.abstention.min_precision
+
+    @property
     def keeps_rows(self) -> bool:
         """Return whether rows of the training are in it."""
         return self.scope is not None

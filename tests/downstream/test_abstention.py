@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from downstream import Head, evaluate, predict_table
+from downstream import Head, evaluate, predict_table, train
 from downstream.heads.abstention import Abstention, lower_bound
 from featurize.errors import HeadError, UsageError
 
@@ -122,3 +122,16 @@ def test_a_head_that_cannot_reach_it_is_not_trained(make_table, clustered):
     shuffled = np.random.default_rng(0).permutation(labels).tolist()
     with pytest.raises(HeadError, match=r"99\.0%"):
         Head(min_precision=0.99).fit(make_table(vectors, shuffled))
+
+
+def test_a_loaded_head_would_learn_again_as_it_was_asked_to(table, tmp_path):
+    """Its options are those it was trained with."""
+    trained = Head(calibrate="isotonic", min_precision=0.8, scope=True).fit(table)
+    trained.save(tmp_path / "head")
+    assert Head.load(tmp_path / "head").get_params() == trained.get_params()
+
+
+def test_only_heads_of_one_class_a_row_take_the_options(table):
+    """A number has no confidence; asked for one, training stops."""
+    with pytest.raises(UsageError, match="one class a row"):
+        train(table, task="number", min_precision=0.9)
