@@ -39,13 +39,18 @@ class Trees:
     trees: Any
 
     @classmethod
-    def fit(cls, kind: type[Any], lesson: Lesson, target: NDArray[Any]) -> Self:
-        """Learn `target` (n,), classes or numbers, with an estimator of a kind."""
+    def fit(
+        cls, kind: type[Any], lesson: Lesson, target: NDArray[Any], rounds: int | None = None
+    ) -> Self:
+        """Learn `target` (n,), classes or numbers, with an estimator of a kind.
+
+        The number of `rounds` is chosen where it is None.
+        """
         scaling = Scaling.fit(lesson.X)
         X = scaling.apply(lesson.X)
         weights = None if lesson.weights is None else lesson.weights[lesson.y]
         with limited(X.size * MAX_ROUNDS):
-            rounds = _rounds(kind, X, target, weights, lesson)
+            rounds = rounds or _rounds(kind, X, target, weights, lesson)
             trees = _trees(kind, rounds, X.shape[1], lesson.seed).fit(
                 X, target, sample_weight=weights
             )
@@ -90,6 +95,11 @@ class BoostingModel:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return cls(Trees.fit(HistGradientBoostingClassifier, lesson, lesson.y))
+
+    def refit(self, lesson: Lesson) -> Self:
+        """Learn anew, with as many rounds, from other rows."""
+        trees = self.trees.trees
+        return type(self)(Trees.fit(type(trees), lesson, lesson.y, int(trees.n_iter_)))
 
     def probabilities(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the probability of every class, (n, k) float64, for `X` (n, d)."""

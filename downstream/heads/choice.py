@@ -55,7 +55,7 @@ def choose(lesson: Lesson, search: Search, scores: Scores) -> Choice:
     folds = scored_folds(sample)
     best, least = Choice(search.default, 1.0), np.inf
     for setting in search.settings if folds else ():
-        held = [(scores(_part(sample, ~fold), setting, sample.X[fold]), fold) for fold in folds]
+        held = [(scores(part(sample, ~fold), setting, sample.X[fold]), fold) for fold in folds]
         truth = np.concatenate([sample.y[fold] for _, fold in held])
         found = np.concatenate([each for each, _ in held])
         weights = None if sample.weights is None else sample.weights[truth]
@@ -65,6 +65,18 @@ def choose(lesson: Lesson, search: Search, scores: Scores) -> Choice:
             break
         best, least = Choice(setting, temperature), loss
     return best
+
+
+def part(lesson: Lesson, rows: NDArray[np.bool_]) -> Lesson:
+    """Return those rows of a lesson that a mask (n,) marks, their classes numbered anew."""
+    present, numbers = np.unique(lesson.y[rows], return_inverse=True)
+    return replace(
+        lesson,
+        X=lesson.X[rows],
+        y=numbers,
+        groups=lesson.groups[rows],
+        weights=None if lesson.weights is None else lesson.weights[present],
+    )
 
 
 def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,18 +99,7 @@ def _sample(lesson: Lesson) -> Lesson:
     """Return a stratified part of a large lesson, its classes numbered anew."""
     most = min(MAX_SEARCH_ROWS, MAX_SEARCH_SCORES // (1 + int(lesson.y.max())))
     parts = -(-len(lesson.y) // most)
-    return _part(lesson, deal(lesson.y, lesson.groups, parts, lesson.seed) == 0)
-
-
-def _part(lesson: Lesson, rows: NDArray[np.bool_]) -> Lesson:
-    present, numbers = np.unique(lesson.y[rows], return_inverse=True)
-    return replace(
-        lesson,
-        X=lesson.X[rows],
-        y=numbers,
-        groups=lesson.groups[rows],
-        weights=None if lesson.weights is None else lesson.weights[present],
-    )
+    return part(lesson, deal(lesson.y, lesson.groups, parts, lesson.seed) == 0)
 
 
 def scored_folds(lesson: Lesson) -> list[NDArray[np.bool_]]:

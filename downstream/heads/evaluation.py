@@ -15,6 +15,7 @@ from downstream.heads.measures import class_figures, measure_multilabel, measure
 from downstream.heads.multilabel import MultilabelHead
 from downstream.heads.opening import open_head
 from downstream.heads.regression import RegressionHead
+from downstream.heads.reliability import expected_calibration_error
 from featurize.errors import HeadError
 from featurize.types import Json
 
@@ -36,7 +37,8 @@ def evaluate(
     `label` defaults to the column the head was trained on, with `labels_file` to `label`. Returns
     label, rows, metrics (see `figures`), `unmatched`, `incomplete` (the table's last run had not
     come to its end) and `seen_in_training` (these are the very rows the head was trained on); of
-    classes these too, and `per_class`. Raises MismatchError where the table's vectors come from
+    classes these too, and `per_class`; of one class a row also `answers` (see `answered`) and
+    `unseen` (see `detection`). Raises MismatchError where the table's vectors come from
     another encoder, HeadError where no row has a label that is a class of the head.
     """
     head, table = open_head(head), open_table(table)
@@ -79,13 +81,17 @@ def _of_classes(head: AnyHead, X: NDArray[np.floating], truth: NDArray[Any]) -> 
         return {}
     names, probabilities = np.array(head.class_names, dtype=object), head.predict_proba(X)
     if isinstance(head, Head):
-        each = per_class(names, probabilities, truth)
-    else:
-        found = class_figures(probabilities >= head.thresholds_, head.indicate(truth))
-        each = {
-            name: {"f1": f1, "support": support, "predicted": times}
-            for name, (f1, support, times) in zip(names, found, strict=True)
+        return {
+            "classes": names.tolist(),
+            "per_class": per_class(names, probabilities, truth),
+            "answers": answered(head, probabilities, truth),
+            "unseen": detection(head, X, probabilities, truth),
         }
+    found = class_figures(probabilities >= head.thresholds_, head.indicate(truth))
+    each = {
+        name: {"f1": f1, "support": support, "predicted": times}
+        for name, (f1, support, times) in zip(names, found, strict=True)
+    }
     return {"classes": names.tolist(), "per_class": each}
 
 
@@ -97,12 +103,12 @@ def measure(
     A row whose label is none of `classes` is an error; `unknown_label_rows` counts them. Macro F1
     is over the labels that are true or predicted somewhere. Log loss is over the other
     `log_loss_rows`. `majority_accuracy` is what naming the most frequent label for every row would
-    give. A measure of no rows is None.
+    give. The expected calibration error is in 15 bins of the highest probability. A measure of no
+    rows is None.
     """
-    number = {name: position for position, name in enumerate(classes)}
-    known = np.array([value in number for value in truth], dtype=bool)
-    numbers = np.array([number[value] for value in truth[known]], dtype=np.intp)
-    losses = log_losses(probabilities[known], numbers)
+    numbers = _numbers(classes, truth)
+    known = numbers >= 0
+    losses = log_losses(probabilities[known], numbers[known])
     figures = per_class(classes, probabilities, truth)
     met = [each for each in figures.values() if each["support"] or each["predicted"]]
     correct = classes[probabilities.argmax(axis=1)] == truth
@@ -112,6 +118,7 @@ def measure(
         "macro_f1": _mean(np.array([each["f1"] for each in met])),
         "log_loss": _mean(losses),
         "log_loss_rows": len(losses),
+        "expected_calibration_error": expected_calibration_error(probabilities, numbers),
         "unknown_label_rows": int((~known).sum()),
     }
 
@@ -139,6 +146,59 @@ def per_class(
         }
         for name, hit, times, support in zip(names, hits, givens, trues, strict=True)
     }
+
+
+def answered(
+    head: Head, probabilities: NDArray[np.float64], truth: NDArray[np.object_]
+) -> Json | None:
+    """Return how many rows are answered from the head's threshold on, and how many are right.
+
+    That is `threshold`, `min_precision`, `rows`, their share `coverage` and `precision`, None where
+    there are none. None for a head without a threshold.
+    """
+    abstention = head.trust_.abstention
+    if abstention is None:
+        return None
+    given = abstention.answers(probabilities)
+    names = np.array(head.class_names, dtype=object)
+    return {
+        "threshold": abstention.threshold,
+        "min_precision": abstention.min_precision,
+        "rows": int(given.sum()),
+        "coverage": _mean(given),
+        "precision": _mean((names[probabilities.argmax(axis=1)] == truth)[given]),
+    }
+
+
+def detection(
+    head: Head,
+    X: NDArray[np.floating],
+    probabilities: NDArray[np.float64],
+    truth: NDArray[np.object_],
+) -> Json | None:
+    """Return how well rows with labels unseen in training are told from the others.
+
+    That is `rows` of them and `auroc`, of what it is `by`: `scope` where the head keeps rows for
+    it, else `confidence`. None where all labels, or none, were seen.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    seen = _numbers(np.array(head.class_names, dtype=object), truth) >= 0
+    if seen.all() or not seen.any():
+        return None
+    scope = head.trust_.scope
+    score = probabilities.max(axis=1) if scope is None else scope.score(X, probabilities)
+    return {
+        "rows": int((~seen).sum()),
+        "auroc": float(roc_auc_score(seen, score)),
+        "by": "confidence" if scope is None else "scope",
+    }
+
+
+def _numbers(classes: NDArray[Any], truth: NDArray[np.object_]) -> NDArray[np.intp]:
+    """Return the number of each row's class, (n,), -1 for one that is none of `classes`."""
+    number = {name: position for position, name in enumerate(classes)}
+    return np.array([number.get(value, -1) for value in truth], dtype=np.intp)
 
 
 def _require_known(head: Head | MultilabelHead, data: Dataset) -> None:

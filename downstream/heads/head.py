@@ -12,8 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from downstream.datasets import Table, Task, open_table
 from downstream.heads import card
 from downstream.heads.base import TableHead
-from downstream.heads.model import Calibration, Lesson, Model
+from downstream.heads.model import Lesson, Model
 from downstream.heads.registry import MODELS, model_named
+from downstream.heads.trust import Trust, Wanted
 from downstream.heads.weights import class_weights
 from featurize.types import Json
 
@@ -32,28 +33,40 @@ class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn ha
     it lacks count one. `columns` names columns of a table to learn from beside its vectors. A class
     may have a single example.
 
-    Fitted attributes: `classes_` (k,), `n_features_in_`, `model_`; `encoder_`, the card of the
-    encoder whose vectors it was trained on, None if they came as an array; `training_`, what it was
-    trained on; `metrics_`, what `downstream.train` measured on a hold-out.
+    `calibrate` sets probabilities right by what held-out rows are: `temperature`, `isotonic`,
+    `auto` or `none`, see `calibration.calibrate`. `min_precision` finds the confidence from which
+    answers are right that often: `predict_table` gives no others, while `predict` answers always.
+    `scope` keeps 20,000 rows of the training at most, to tell what belongs to none of the classes.
+
+    Fitted attributes: `classes_` (k,), `n_features_in_`, `model_`; `trust_`, what those options
+    gave; `encoder_`, the card of the encoder whose vectors it was trained on, None if they came as
+    an array; `training_`, what it was trained on; `metrics_`, what `downstream.train` measured on a
+    hold-out.
     """
 
     task: ClassVar[Task] = Task.CLASSES
 
     classes_: NDArray[Any]
     model_: Model
-    calibration_: Calibration | None
+    trust_: Trust
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a choice of its own
         self,
         model: str = "logistic",
         seed: int = 0,
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         columns: Sequence[str] = (),
+        calibrate: str = "auto",
+        min_precision: float | None = None,
+        scope: bool = False,
     ) -> None:
         self.model = model
         self.seed = seed
         self.class_weight = class_weight
         self.columns = columns
+        self.calibrate = calibrate
+        self.min_precision = min_precision
+        self.scope = scope
 
     def predict(self, X: ArrayLike | Table) -> NDArray[Any]:
         """Return the most probable class of each row, (n,), of the type of `classes_`."""
@@ -103,29 +116,32 @@ class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn ha
 
     def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
         kind = model_named(self.model, MODELS)
+        wanted = Wanted(self.calibrate, self.min_precision, self.scope)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"Head needs at least two classes; y has one class: {y[0]!r}.")
         weights = class_weights(self.class_weight, self.classes_, numbers)
-        self.model_ = kind.fit(Lesson(X, numbers, groups, weights, self.seed))
-        self.calibration_ = None
+        lesson = Lesson(X, numbers, groups, weights, self.seed)
+        self.model_ = kind.fit(lesson)
+        self.trust_ = Trust.learn(self.model_, lesson, wanted)
 
     def _outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        found = self.model_.probabilities(X)
-        return found if self.calibration_ is None else self.calibration_.apply(found)
+        return self.trust_.calibrated(self.model_.probabilities(X))
 
     def _width(self) -> int:
         return len(self.classes_)
 
     def _parts(self) -> Parts:
-        return self.model_.parts()
+        return {**self.model_.parts(), **self.trust_.parts()}
 
     def _facts(self) -> Json:
         return {
             "settings": self.model_.settings,
             "classes": self.classes_.tolist(),
             "class_weight": card.weight_pairs(self.class_weight),
-            "keeps_rows": self.model_.keeps_rows,
+            "keeps_rows": self.model_.keeps_rows or self.trust_.keeps_rows,
+            "calibrate": self.calibrate,
+            **self.trust_.to_json(),
         }
 
     def _hidden_facts(self) -> Json:
@@ -137,5 +153,8 @@ class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn ha
         head = cls(facts["model"], facts["seed"], card.class_weight(facts), columns)
         head.classes_ = card.classes(facts["classes"], facts["classes_dtype"])
         head.model_ = model_named(facts["model"], MODELS).load(parts, facts["settings"])
-        head.calibration_ = None
+        head.trust_ = Trust.load(facts, parts, (len(head.classes_), facts["dim"]))
+        head.calibrate = facts.get("calibrate", "none")
+        head.min_precision = head.trust_.min_precision
+        head.scope = head.trust_.keeps_rows
         return head

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from downstream.heads.choice import Search, choose, softmax
+from downstream.heads.choice import Choice, Search, choose, softmax
 from downstream.heads.model import Lesson
 from downstream.heads.scaling import Scaling
 from featurize.errors import HeadError
@@ -70,7 +70,19 @@ class LinearModel(ABC):
         _require_room(lesson)
         with threadpool_limits(1, user_api="blas"):
             choice = choose(lesson, cls.search, cls._held_out_scores)
-            model = cls._at(lesson, choice.setting, rough=False)
+            return cls._with(lesson, choice, rough=False)
+
+    def refit(self, lesson: Lesson) -> Self:
+        """Learn anew, roughly and with the same settings, from other rows."""
+        from threadpoolctl import threadpool_limits
+
+        choice = Choice(self.settings[self.setting], self.settings.get("temperature", 1.0))
+        with threadpool_limits(1, user_api="blas"):
+            return self._with(lesson, choice, rough=True)
+
+    @classmethod
+    def _with(cls, lesson: Lesson, choice: Choice, *, rough: bool) -> Self:
+        model = cls._at(lesson, choice.setting, rough=rough)
         settings = {cls.setting: choice.setting}
         if cls.search.tempered:
             settings["temperature"] = choice.temperature

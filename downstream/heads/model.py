@@ -49,6 +49,9 @@ class Model(Protocol):
     def fit(cls, lesson: Lesson) -> Self:
         """Choose the settings by cross-validation and learn with them from every row."""
 
+    def refit(self, lesson: Lesson) -> Self:
+        """Learn anew, roughly and with the settings of this model, from other rows."""
+
     def probabilities(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the probability of every class, (n, k) float64, for `X` (n, d)."""
 
@@ -58,10 +61,3 @@ class Model(Protocol):
     @classmethod
     def load(cls, parts: Parts, settings: Json) -> Self:
         """Take the model out of what was saved; raise ValueError unless it fits together."""
-
-
-class Calibration(Protocol):
-    """A map from a model's probabilities to calibrated ones."""
-
-    def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return calibrated probabilities, (n, k) float64, whose rows sum to 1."""

@@ -103,6 +103,10 @@ class KnnModel:
         """Choose the number of neighbours and keep the rows."""
         return cls._at(lesson, choose(lesson, cls.search, cls._held_out).setting)
 
+    def refit(self, lesson: Lesson) -> Self:
+        """Keep other rows, with the same number of neighbours."""
+        return self._at(lesson, self.neighbors.rows.n_neighbors)
+
     @classmethod
     def _at(cls, lesson: Lesson, k: float) -> Self:
         weights = np.ones(1 + int(lesson.y.max())) if lesson.weights is None else lesson.weights

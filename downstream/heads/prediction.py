@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 SUFFIX = ".parquet"
 COLUMNS = ["id", "prediction", "confidence", "probabilities"]
+SCOPE = "scope"
 
 
 def predict_table(head: AnyHead | str | Path, table: Table, out: str | Path) -> int:
@@ -32,11 +33,12 @@ def predict_table(head: AnyHead | str | Path, table: Table, out: str | Path) -> 
 
     Head and table may be given as their paths. Columns: `id`, `prediction` string, `confidence`
     float32 (the highest probability) and `probabilities` list<float32>. These come in the order of
-    the class names, ascending, which the schema metadata states under `featurize` as `classes`. For
-    numbers and for any number of classes a row see `answers`. The
-    file appears whole or not at all and replaces older predictions. Raises UsageError for a place
-    where it must not go, HeadError where another file is in the way, MismatchError where the
-    table's vectors come from another encoder.
+    the class names, ascending, which the schema metadata states under `featurize` as `classes`. A
+    head with a threshold leaves `prediction` null where the confidence is below it; one that keeps
+    rows to tell its scope adds `scope` float32, see `Scope.score`. For numbers and for any number
+    of classes a row see `answers`. The file appears whole or not at all and replaces older
+    predictions. Raises UsageError for a place where it must not go, HeadError where another file is
+    in the way, MismatchError where the table's vectors come from another encoder.
     """
     import pyarrow.parquet as pq
 
@@ -74,15 +76,19 @@ def _predictions(head: AnyHead, table: EmbeddingTable) -> Iterator[pa.RecordBatc
         return
     names = pa.array(head.class_names, pa.string())
     for batch in table.iter_batches(["id", *head.reads]):
-        probabilities = head.predict_proba(head.features_of(batch))
+        features = head.features_of(batch)
+        probabilities = head.predict_proba(features)
+        best = pa.array(probabilities.argmax(axis=1), mask=~head.trust_.answers(probabilities))
         stops = np.arange(len(batch) + 1, dtype=np.int32) * len(names)
         flat = pa.array(probabilities.astype(np.float32).ravel())
         columns = [
             batch.column("id"),
-            names.take(pa.array(probabilities.argmax(axis=1))),
+            names.take(best),
             pa.array(probabilities.max(axis=1).astype(np.float32)),
             pa.ListArray.from_arrays(pa.array(stops), flat),
         ]
+        if scope := head.trust_.scope:
+            columns.append(pa.array(scope.score(features, probabilities).astype(np.float32)))
         yield pa.RecordBatch.from_arrays(columns, schema=_schema(head))
 
 
@@ -91,13 +97,17 @@ def _schema(head: AnyHead) -> pa.Schema:
 
     if not isinstance(head, Head):
         return answers.schema(head)
+    abstention = head.trust_.abstention
     stamp = {
         "format": FORMAT,
         "classes": head.class_names,
+        "threshold": None if abstention is None else abstention.threshold,
         "encoder": head.encoder_.to_json() if head.encoder_ else None,
     }
     types = [pa.string(), pa.string(), pa.float32(), pa.list_(pa.float32())]
     fields = list(zip(COLUMNS, types, strict=True))
+    if head.trust_.scope is not None:
+        fields.append((SCOPE, pa.float32()))
     return pa.schema(fields, {METADATA_KEY: json.dumps(stamp, sort_keys=True).encode()})
 
 
@@ -110,4 +120,5 @@ def _is_ours(file: Path) -> bool:
         schema = pq.read_schema(file) if file.is_file() else pa.schema([])
     except (OSError, pa.ArrowException):
         return False
-    return METADATA_KEY in (schema.metadata or {}) and schema.names in (COLUMNS, answers.COLUMNS)
+    known = (COLUMNS, [*COLUMNS, SCOPE], answers.COLUMNS)
+    return METADATA_KEY in (schema.metadata or {}) and schema.names in known

@@ -37,22 +37,29 @@ def train(  # noqa: PLR0913  # each is a choice of its own
     columns: Sequence[str] = (),
     separator: str | None = None,
     update: AnyHead | str | Path | None = None,
+    calibrate: str | None = None,
+    min_precision: float | None = None,
+    scope: bool = False,
 ) -> AnyHead:
     """Train a head on all labelled rows of a table, after measuring the method on a fifth of them.
 
     The table is given as such or as its path. `task` says what is learned, and so which head comes
     back: `classes` a Head, `multilabel` a MultilabelHead, `number` a RegressionHead, whose options
-    the others are. The hold-out is stratified, and rows of one document or of equal content stay on
-    one side. `head.metrics_` holds what `evaluation.figures` returns and `rows_train`, `rows_test`,
-    and for classes `classes_unmeasured`: the number of classes that no held-out row has. The head
-    is the one that its own `fit(table)` gives. `update` is a head of this table, or its path, whose
-    labels, method and options are taken over, as from scratch: labels given here win. Raises
-    HeadError where there is too little to learn from, see `Dataset.require_trainable`.
+    the others are; the last three are of Head alone. The hold-out is stratified, and rows of one
+    document or of equal content stay on one side. `head.metrics_` holds what `evaluation.figures`
+    returns and `rows_train`, `rows_test`, and for classes `classes_unmeasured`: the number of
+    classes that no held-out row has. The head is the one that its own `fit(table)` gives. `update`
+    is a head of this table, or its path, whose labels, method and options are taken over, as from
+    scratch: labels given here win. Raises HeadError where there is too little to learn from, see
+    `Dataset.require_trainable`, and where no threshold reaches `min_precision`.
     """
+    stated = {"calibrate": calibrate, "min_precision": min_precision, "scope": scope or None}
+    trust = {name: value for name, value in stated.items() if value is not None}
     if update is not None:
         older = open_head(update)
         require_updatable(older, table := open_table(table), labels_file)
-        if any(each is not None for each in (model, task, class_weight, separator)) or columns:
+        chosen = (model, task, class_weight, separator, columns or None, trust or None)
+        if any(each is not None for each in chosen):
             raise UsageError(
                 "An update takes method, task and options from the head it updates.",
                 fix="Leave --update out to choose others, or leave the others out.",
@@ -62,6 +69,12 @@ def train(  # noqa: PLR0913  # each is a choice of its own
         return train_on(clone(older), data)
     named = task_named(task or Task.CLASSES)
     head = new_head(named, model, seed, class_weight, columns, separator)
+    if trust and not isinstance(head, Head):
+        raise UsageError(
+            f"A head for {named} takes none of {', '.join(stated)}: they are for one class a row.",
+            fix="Leave them out.",
+        )
+    head.set_params(**trust)
     return train_on(head, head.dataset(table, label=label, labels_file=labels_file))
 
 
@@ -100,5 +113,7 @@ def _held_out_metrics(data: Dataset, probe: AnyHead) -> Json:
     if not held.any() and isinstance(probe, Head):
         names = np.unique(data.y)
         return measure(names, np.empty((0, len(names))), data.y[held]) | counts
+    if isinstance(probe, Head):
+        probe.set_params(min_precision=None, scope=False)  # what a fifth of the rows cannot measure
     probe.fit_dataset(data, ~held)
     return figures(probe, probe.features(data, held), data.y[held]) | counts

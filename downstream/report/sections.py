@@ -13,6 +13,7 @@ from downstream.report.curve import curve
 from downstream.report.duplicates import duplicates
 from downstream.report.held_out import HeldOut, held_out
 from downstream.report.noise import noise
+from downstream.report.reliability import calibration
 from downstream.report.scores import scores
 from downstream.report.study import Study
 from downstream.report.transfer import transfer
@@ -52,6 +53,7 @@ SECTIONS: dict[str, Callable[[Material], Json]] = {
     "scores": lambda made: scores(made.study, made.held),
     "baselines": lambda made: baselines(made.study, made.held, made.rivals),
     "curve": lambda made: curve(made.study),
+    "calibration": lambda made: calibration(made.study, made.held),
     "confusion": lambda made: confusion(made.study, made.held),
     "transferability": lambda made: transferability(made.study),
     "noise": lambda made: noise(made.study, made.held),

@@ -81,6 +81,28 @@ def train(  # noqa: PLR0913  # a command's options are its parameters
             metavar="HEAD",
         ),
     ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            help="How probabilities are set right by rows held out: auto (the default), "
+            "temperature, isotonic or none.",
+            metavar="METHOD",
+        ),
+    ] = None,
+    min_precision: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of answers that must be right, such as 0.95: rows that the head is not "
+            "sure enough of are left unanswered.",
+            metavar="P",
+        ),
+    ] = None,
+    scope: Annotated[
+        bool,
+        typer.Option(
+            "--scope", help="Keep rows of the training to tell what belongs to none of the classes."
+        ),
+    ] = False,
 ) -> Outcome:
     """Train a head on a table and measure it on a hold-out."""
     from downstream import train as train_head
@@ -95,6 +117,9 @@ def train(  # noqa: PLR0913  # a command's options are its parameters
         columns=columns.split(",") if columns else (),
         separator=separator,
         update=update,
+        calibrate=calibrate,
+        min_precision=min_precision,
+        scope=scope,
     )
     head.save(out)
     data = {"head": str(out), **head.describe()}
@@ -135,7 +160,7 @@ def predict(
     ],
 ) -> Outcome:
     """Predict a class with probabilities, several, or a number, for every row of a table."""
-    from downstream import open_head, predict_table
+    from downstream import Head, open_head, predict_table
     from featurize import open_table
 
     loaded, opened = open_head(head), open_table(table)
@@ -151,6 +176,9 @@ def predict(
     line = f"{out}: {counted(rows, 'prediction')}"
     if classes is not None:
         line += f" over {len(classes)} classes"
+    if isinstance(loaded, Head) and loaded.trust_.abstention is not None:
+        data["unanswered"] = _unanswered(out)
+        line += f", {data['unanswered']:,} left unanswered"
     return Outcome(data, "\n".join([line, *wordings.remarks(data)]))
 
 
@@ -160,3 +188,9 @@ def _tell_differences(console: Console, head: AnyHead, table: EmbeddingTable) ->
 
     if line := differences(head, table):
         console.say(line)
+
+
+def _unanswered(predictions: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_table(predictions, columns=["prediction"])["prediction"].null_count)

@@ -20,6 +20,7 @@ _MEASURES = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
     "log_loss": "log loss",
+    "expected_calibration_error": "calibration error",
     "micro_f1": "micro F1",
     "subset_accuracy": "all classes right",
     "mean_average_precision": "mean average precision",
@@ -54,6 +55,8 @@ def trained(data: Json) -> Iterator[str]:
     yield f"On {metrics['rows_test']:,} of them held out: {measures(metrics)}"
     if count := metrics.get("classes_unmeasured"):
         yield f"{count:,} of the classes had no row held out: they are not measured."
+    if data["task"] == "classes":
+        yield from _trust(data)
     yield from _lookalikes(classes or ())
 
 
@@ -67,6 +70,10 @@ def evaluated(head: Path, data: Json) -> Iterator[str]:
     if count := data["metrics"].get("unknown_label_rows"):
         have = "has" if count == 1 else "have"
         yield f"{counted(count, 'row')} {have} labels the head never saw: they count as errors."
+    if found := data.get("unseen"):
+        yield f"By {found['by']} they are told from the others with AUROC {found['auroc']:.3f}."
+    if given := data.get("answers"):
+        yield _answered(given)
     if data["seen_in_training"]:
         yield _SEEN
 
@@ -88,6 +95,35 @@ def remarks(data: Json) -> list[str]:
     counts = [f"{count:,} {key.replace('_', ' ')}" for key, count in unmatched if count]
     told = [", ".join(counts)] if counts else []
     return [*told, INCOMPLETE] if data["incomplete"] else told
+
+
+def _trust(data: Json) -> Iterator[str]:
+    """Say how honest the probabilities are, from when on the head answers, and what it keeps."""
+    if found := data["calibration"]:
+        error = found["expected_calibration_error"]
+        yield (
+            f"Probabilities calibrated by {found['method']}: on {counted(found['rows'], 'row')} "
+            f"held out they are {error['after']:.3f} off on average ({error['before']:.3f} before)"
+        )
+    elif data["calibrate"] != "none":
+        yield "Probabilities are not calibrated: too few rows could be held out."
+    if found := data["abstention"]:
+        yield (
+            f"Answers from a confidence of {found['threshold']:.3f} on: {found['coverage']:.1%} of "
+            f"{counted(found['rows'], 'row')} held out, {found['precision']:.1%} of them right "
+            f"(at least {found['precision_low']:.1%} with 95% confidence)"
+        )
+    if found := data["scope"]:
+        yield f"Keeps {counted(found['rows'], 'row')} of the training to tell its scope."
+
+
+def _answered(given: Json) -> str:
+    told = f"Answered {counted(given['rows'], 'row')} ({given['coverage']:.1%})"
+    if not given["rows"]:
+        return told
+    return (
+        f"{told}, {given['precision']:.1%} of them right ({given['min_precision']:.1%} asked for)"
+    )
 
 
 def _lookalikes(classes: Iterable[str]) -> list[str]:

@@ -1,0 +1,73 @@
+"""What a model says of rows that it has not learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from downstream.heads.choice import part
+from downstream.heads.model import Lesson, Model
+from downstream.heads.split import deal, splits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOLDS = 5
+MAX_ROWS = 20_000
+MAX_PROBABILITIES = 20_000_000  # 160 MB
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutRows:
+    """Rows predicted by models that have seen neither them nor their groups.
+
+    `probabilities` (n, k) float64; `classes` (n,), the numbers of the true ones; `groups` (n,).
+    """
+
+    probabilities: NDArray[np.float64]
+    classes: NDArray[np.intp]
+    groups: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.classes)
+
+    def part(self, rows: NDArray[np.bool_]) -> Self:
+        """Return those of the rows that a mask (n,) marks."""
+        return replace(
+            self,
+            probabilities=self.probabilities[rows],
+            classes=self.classes[rows],
+            groups=self.groups[rows],
+        )
+
+
+def out_of_fold(model: Model, lesson: Lesson, enough: int = MAX_ROWS) -> HeldOutRows:
+    """Learn again without some rows, with the settings of `model`, and predict those.
+
+    Of many rows a stratified sample of 20,000 takes part. Folds, of five, are held out until
+    `enough` rows have been. The probability of a class that the sample lacks is zero.
+    """
+    share = -(-len(lesson.y) // MAX_ROWS)
+    sampled = deal(lesson.y, lesson.groups, share, lesson.seed) == 0
+    present, sample = np.unique(lesson.y[sampled]), part(lesson, sampled)
+    count, k = len(sample.y), int(lesson.y.max()) + 1
+    enough = min(enough, MAX_PROBABILITIES // k)
+    probabilities, done = np.zeros((count, k)), np.zeros(count, dtype=bool)
+    for held in splits(sample.y, _by_appearance(sample.groups), FOLDS, lesson.seed):
+        if done.sum() >= enough:
+            break
+        if held.any():
+            learned = model.refit(part(sample, ~held))
+            probabilities[np.ix_(held, present)] = learned.probabilities(sample.X[held])
+            done |= held
+    groups = _by_appearance(sample.groups[done])
+    return HeldOutRows(probabilities[done], present[sample.y[done]], groups)
+
+
+def _by_appearance(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Number groups in the order of their first rows, so that their numbers decide nothing."""
+    _, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[member]
