@@ -69,7 +69,7 @@ def wilson(
 
 def student(mean: float, error: float, freedom: int) -> Json:
     """Return Student's interval of a mean with its standard error."""
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.stats import t
 
     half = t.ppf((1 + LEVEL) / 2, freedom) * error
     return interval(mean, mean - half, mean + half)

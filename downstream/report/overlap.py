@@ -23,7 +23,7 @@ def overlaps(
     It is that of their sets of trigrams, three consecutive bytes of UTF-8, whatever the letter
     case, punctuation and white space, of the first 1,000 characters of each.
     """
-    from scipy.sparse import csr_array  # type: ignore[import-untyped]
+    from scipy.sparse import csr_array
 
     grams = [trigrams(text) for text in texts]
     sizes = np.array([len(each) for each in grams], dtype=np.intp)

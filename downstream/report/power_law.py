@@ -36,7 +36,7 @@ class PowerLaw:
         A point has the weight of its size, since the law holds for large sizes first. `start` is a
         law like the one to be found, which spares a search from several ones.
         """
-        from scipy.optimize import least_squares  # type: ignore[import-untyped]
+        from scipy.optimize import least_squares
 
         relative, logs = sizes / sizes[-1], np.log(errors)
         weights = np.sqrt(relative)

@@ -18,7 +18,7 @@ from featurize.types import Modality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+    from scipy.sparse import csr_matrix
 
 TOKENS = r"\w+|[^\w\s]"
 MAX_CHARACTERS = 2_000

@@ -15,7 +15,7 @@ from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_array  # type: ignore[import-untyped]
+    from scipy.sparse import csr_array
 
 
 def scores(study: Study, held_out: HeldOut) -> Json:
