@@ -17,8 +17,10 @@ if TYPE_CHECKING:
         train,
     )
     from downstream.index import Hit, VectorIndex
+    from downstream.ranking import rank
     from downstream.report import Study, TransferReport
     from downstream.search import Searcher
+    from downstream.zeroshot import ZeroShot
 
 __all__ = [
     "Head",
@@ -31,9 +33,11 @@ __all__ = [
     "TextEmbedder",
     "TransferReport",
     "VectorIndex",
+    "ZeroShot",
     "evaluate",
     "open_head",
     "predict_table",
+    "rank",
     "train",
 ]
 
@@ -48,9 +52,11 @@ _HOMES = {
     "TextEmbedder": "downstream.embedders",
     "TransferReport": "downstream.report",
     "VectorIndex": "downstream.index",
+    "ZeroShot": "downstream.zeroshot",
     "evaluate": "downstream.heads",
     "open_head": "downstream.heads",
     "predict_table": "downstream.heads",
+    "rank": "downstream.ranking",
     "train": "downstream.heads",
 }
 

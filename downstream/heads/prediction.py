@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,15 @@ from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead
 from downstream.heads.opening import open_head
 from featurize import storage
+from featurize.bundle import EncoderCard
 from featurize.errors import HeadError
 from featurize.table.layout import METADATA_KEY
 from featurize.table.reader import EmbeddingTable
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 FORMAT = 1
 SUFFIX = ".parquet"
@@ -40,25 +43,36 @@ def predict_table(head: AnyHead | str | Path, table: Table, out: str | Path) -> 
     predictions. Raises UsageError for a place where it must not go, HeadError where another file is
     in the way, MismatchError where the table's vectors come from another encoder.
     """
-    import pyarrow.parquet as pq
-
     head, table = open_head(head), open_table(table)
     head.require_space(table)
+    if isinstance(head, Head):
+        schema = _schema_of(head)
+        batches = _predictions(head, table, schema)
+    else:
+        schema = answers.schema(head)
+        batches = answers.batches(head, table, schema)
+    return write_predictions(batches, schema, len(table), out)
+
+
+def write_predictions(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, count: int, out: str | Path
+) -> int:
+    """Write `count` predictions to a file, as `predict_table` does, and return their number."""
+    import pyarrow.parquet as pq
+
     final = free_file(Path(out), SUFFIX, "predict", _is_ours)
     staged = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
     try:
         with (
             storage.create(staged) as file,
-            pq.ParquetWriter(
-                file, _schema(head), compression="zstd", write_page_checksum=True
-            ) as writer,
+            pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
         ):
-            for batch in _predictions(head, table):
+            for batch in batches:
                 writer.write_batch(batch)
         rows: int = pq.read_metadata(staged).num_rows
-        if rows != len(table):
+        if rows != count:
             raise HeadError(
-                f"{out}: {len(table)} rows were expected, {rows} were written.",
+                f"{out}: {count} rows were expected, {rows} were written.",
                 fix="`featurize verify` says whether the table is damaged.",
             )
         storage.publish(staged, final)
@@ -67,48 +81,74 @@ def predict_table(head: AnyHead | str | Path, table: Table, out: str | Path) -> 
     return rows
 
 
-def _predictions(head: AnyHead, table: EmbeddingTable) -> Iterator[pa.RecordBatch]:
+def prediction_columns(
+    ids: pa.Array,
+    classes: list[str],
+    probabilities: NDArray[np.float64],
+    answered: NDArray[np.bool_] | None = None,
+) -> list[pa.Array]:
+    """Return the columns of a batch of predictions: of ids (n,) and probabilities (n, k).
+
+    Rows that are not `answered` (n,) have no prediction; all have one where that is None.
+    """
     import numpy as np
     import pyarrow as pa
 
-    if not isinstance(head, Head):
-        yield from answers.batches(head, table, _schema(head))
-        return
-    names = pa.array(head.class_names, pa.string())
-    for batch in table.iter_batches(["id", *head.reads]):
-        features = head.features_of(batch)
-        probabilities = head.predict_proba(features)
-        best = pa.array(probabilities.argmax(axis=1), mask=~head.trust_.answers(probabilities))
-        stops = np.arange(len(batch) + 1, dtype=np.int32) * len(names)
-        flat = pa.array(probabilities.astype(np.float32).ravel())
-        columns = [
-            batch.column("id"),
-            names.take(best),
-            pa.array(probabilities.max(axis=1).astype(np.float32)),
-            pa.ListArray.from_arrays(pa.array(stops), flat),
-        ]
-        if scope := head.trust_.scope:
-            columns.append(pa.array(scope.score(features, probabilities).astype(np.float32)))
-        yield pa.RecordBatch.from_arrays(columns, schema=_schema(head))
+    best = pa.array(probabilities.argmax(axis=1), mask=None if answered is None else ~answered)
+    stops = np.arange(len(ids) + 1, dtype=np.int32) * len(classes)
+    flat = pa.array(probabilities.astype(np.float32).ravel())
+    return [
+        ids,
+        pa.array(classes, pa.string()).take(best),
+        pa.array(probabilities.max(axis=1).astype(np.float32)),
+        pa.ListArray.from_arrays(pa.array(stops), flat),
+    ]
 
 
-def _schema(head: AnyHead) -> pa.Schema:
+def prediction_schema(
+    classes: list[str],
+    encoder: EncoderCard | None,
+    *,
+    threshold: float | None = None,
+    scope: bool = False,
+) -> pa.Schema:
+    """Return the schema of predictions, whose metadata name the classes and the threshold."""
     import pyarrow as pa
 
-    if not isinstance(head, Head):
-        return answers.schema(head)
-    abstention = head.trust_.abstention
     stamp = {
         "format": FORMAT,
-        "classes": head.class_names,
-        "threshold": None if abstention is None else abstention.threshold,
-        "encoder": head.encoder_.to_json() if head.encoder_ else None,
+        "classes": classes,
+        "threshold": threshold,
+        "encoder": encoder.to_json() if encoder else None,
     }
     types = [pa.string(), pa.string(), pa.float32(), pa.list_(pa.float32())]
     fields = list(zip(COLUMNS, types, strict=True))
-    if head.trust_.scope is not None:
+    if scope:
         fields.append((SCOPE, pa.float32()))
     return pa.schema(fields, {METADATA_KEY: json.dumps(stamp, sort_keys=True).encode()})
+
+
+def _schema_of(head: Head) -> pa.Schema:
+    trust = head.trust_
+    threshold = None if trust.abstention is None else trust.abstention.threshold
+    has_scope = trust.scope is not None
+    return prediction_schema(head.class_names, head.encoder_, threshold=threshold, scope=has_scope)
+
+
+def _predictions(head: Head, table: EmbeddingTable, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import numpy as np
+    import pyarrow as pa
+
+    trust = head.trust_
+    for batch in table.iter_batches(["id", *head.reads]):
+        features = head.features_of(batch)
+        probabilities = head.predict_proba(features)
+        answered = trust.answers(probabilities)
+        columns = prediction_columns(batch.column("id"), head.class_names, probabilities, answered)
+        if trust.scope is not None:
+            score = trust.scope.score(features, probabilities)
+            columns.append(pa.array(score.astype(np.float32)))
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _is_ours(file: Path) -> bool:

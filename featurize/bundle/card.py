@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Self
@@ -39,7 +40,8 @@ class EncoderCard:
 
     `modalities` are what it takes; both share one vector space where it takes both. `prompts` are
     what its authors put before texts, by the role of the text; `default_prompt` is the role of
-    texts for which none is named. They are no part of the vector space.
+    texts for which none is named. `logit_scale` is what cosines are multiplied with before a
+    softmax over texts, where two towers were trained so. They are no part of the vector space.
     """
 
     name: str
@@ -47,6 +49,7 @@ class EncoderCard:
     space: VectorSpace
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    logit_scale: float | None = None
 
     @property
     def dim(self) -> int:
@@ -98,6 +101,8 @@ class EncoderCard:
         }
         if self.prompts:
             data |= {"prompts": dict(self.prompts), "default_prompt": self.default_prompt}
+        if self.logit_scale is not None:
+            data["logit_scale"] = self.logit_scale
         return data
 
     @classmethod
@@ -110,9 +115,11 @@ class EncoderCard:
                 space=VectorSpace(**data["space"]),
                 prompts=dict(data.get("prompts", {})),
                 default_prompt=data.get("default_prompt"),
+                logit_scale=data.get("logit_scale"),
             )
             stated = data["fingerprint"]
             _require_prompts(card)
+            _require_scale(card.logit_scale)
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"This is no encoder card: {error!r} in {data!r}.") from error
         if stated != card.fingerprint:
@@ -129,6 +136,12 @@ def _require_prompts(card: EncoderCard) -> None:
         raise ValueError(f"prompts are {dict(card.prompts)!r}, expected texts by role")
     if card.default_prompt is not None and card.default_prompt not in card.prompts:
         raise ValueError(f"the default prompt {card.default_prompt!r} is none of the prompts")
+
+
+def _require_scale(scale: object) -> None:
+    """Raise ValueError unless a scale is a number over 0, or None."""
+    if scale is not None and not (isinstance(scale, float) and 0 < scale < math.inf):
+        raise ValueError(f"the logit scale is {scale!r}")
 
 
 def _short(value: object) -> str:

@@ -14,8 +14,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from featurize import __version__
-from featurize.cli import doctor, examine, export, extract, find, learn, maintain, models, report
+from featurize.cli import (
+    classify,
+    doctor,
+    examine,
+    export,
+    extract,
+    find,
+    learn,
+    maintain,
+    models,
+    rank,
+    report,
+)
 from featurize.cli.console import Console
+from featurize.cli.words import spread
 from featurize.errors import FileError, Interrupted, UsageError
 
 app = typer.Typer(
@@ -24,7 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn raw text and images into Parquet embedding tables, classifiers and search indexes.",
 )
-for room in (extract, export, examine, maintain, learn, report, find, models, doctor):
+ROOMS = (extract, export, examine, maintain, learn, classify, report, rank, find, models, doctor)
+for room in ROOMS:
     room.register(app)
 
 
@@ -44,7 +58,7 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command, which prints its own outcome; return its exit code."""
-    words = list(arguments) or ["--help"]
+    words = spread(arguments) or ["--help"]
     try:
         code = app(args=words, prog_name="featurize", standalone_mode=False)
     except typer.TyperException as error:

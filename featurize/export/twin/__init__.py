@@ -50,7 +50,12 @@ def load_two_towers(folder: Path, path: Path, name: str, max_length: int | None)
         )
     sums = [sha256_bytes(tower.preparation[1]) for tower in (texts, images)]
     space = replace(texts.card.space, preparation=sha256_joined(sums))
-    card = replace(texts.card, modalities=(Modality.TEXT, Modality.IMAGE), space=space)
+    card = replace(
+        texts.card,
+        modalities=(Modality.TEXT, Modality.IMAGE),
+        space=space,
+        logit_scale=float(loaded.network.logit_scale.detach().exp()),
+    )
     return replace(
         texts,
         card=card,

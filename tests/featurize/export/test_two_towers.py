@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tiny_image_models import save_image_model, save_two_towers
 
-from featurize.bundle import Bundle
+from featurize.bundle import Bundle, EncoderCard
 from featurize.config import Precision
 from featurize.encoder import Encoder
 from featurize.errors import BundleError, ExportError, UsageError
@@ -327,3 +327,18 @@ def test_a_bundle_can_hold_lower_precisions_of_both_towers(bundles, tmp_path):
     stated = bundle.export["precisions"]["int8"]["min_cosine"]
     assert check_fidelity(encoder) == pytest.approx(stated, abs=1e-6)
     assert encoder.variant["graph"] not in {bundle.graph_sha256, *bundle.files.values()}
+
+
+@every_architecture
+def test_the_card_states_the_scale_of_the_training(architecture, models, bundles):
+    """It is what cosines of texts and images were multiplied with, and no part of the space."""
+    from transformers import AutoModel
+
+    card = bundles[architecture].card
+    network = AutoModel.from_pretrained(models[architecture])
+    assert card.logit_scale == pytest.approx(network.logit_scale.detach().exp().item())
+    assert EncoderCard.from_json(card.to_json()) == card
+    assert replace(card, logit_scale=None).fingerprint == card.fingerprint
+    for wrong in (0.0, -1.0, float("nan"), "100", True):
+        with pytest.raises(BundleError, match="no encoder card"):
+            EncoderCard.from_json({**card.to_json(), "logit_scale": wrong})

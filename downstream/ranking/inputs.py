@@ -1,0 +1,141 @@
+"""The inputs that all encoders get: those of a source, or a stratified sample of them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from featurize import storage
+from featurize.config import Job
+from featurize.errors import HeadError, InputRejected, UsageError
+from featurize.sources import Listing, Record, Source, open_source
+from featurize.types import Modality
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SAMPLE = "inputs.parquet"
+TIMED = 256
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is embedded: a `job` that embeds it, and some of its `contents`, to time encoders."""
+
+    job: Job
+    contents: list[str | bytes]
+
+
+def draw_inputs(job: Job, folder: Path, most: int | None, seed: int) -> Inputs:
+    """Take the inputs of a job, or draw `most` of those with a label, classes in proportion.
+
+    The drawn ones are written to `folder`, from where they are embedded. Raises UsageError for a
+    source of two kinds and for a number that cannot be meant, HeadError where no input has a label.
+    """
+    if most is not None and most < 1:
+        raise UsageError(f"--sample expects a number of inputs from 1 up, got {most}.")
+    source = open_source(job)
+    if len(source.modalities) > 1:
+        raise UsageError(
+            f"{job.source} holds texts and images.",
+            fix="Say what to embed: --modality text or --modality image.",
+        )
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Listing.build(source, Path(scratch) / "listing.arrow") as listing,
+    ):
+        places, labels = _labelled(listing, str(job.source))
+        chosen = places
+        if most is not None and most < len(places):
+            chosen = places[stratified(labels, most, seed)]
+        timed = [content for _, content in _contents(source, listing, _spread(chosen, TIMED))]
+        if len(chosen) == len(places):
+            return Inputs(job, timed)
+        sample = folder / SAMPLE
+        _write(sample, source, listing, chosen)
+    return Inputs(_of_sample(job, sample, str(source.modalities[0])), timed)
+
+
+def stratified(labels: NDArray[np.object_], most: int, seed: int) -> NDArray[np.intp]:
+    """Return `most` positions, ascending, in which classes are in proportion to `labels` (n,)."""
+    classes = np.unique(labels, return_inverse=True)[1]
+    shuffled = np.random.default_rng(seed).permutation(len(classes))
+    by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    return np.sort(by_class[np.arange(most) * len(classes) // most])
+
+
+def _labelled(listing: Listing, source: str) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """Return the places of the accepted inputs that have a label, and their labels as text."""
+    places: list[int] = []
+    labels: list[str] = []
+    for start in range(0, len(listing), _BLOCK):
+        rows = listing.slice(start, start + _BLOCK).select(["reason", "label"]).to_pylist()
+        for place, row in enumerate(rows, start):
+            if row["reason"] is None and row["label"] not in {None, ""}:
+                places.append(place)
+                labels.append(str(row["label"]))
+    if not places:
+        raise HeadError(
+            f"No input of {source} has a label.",
+            fix="Name the column with --label C; for folders, give --label-from parent or top.",
+        )
+    return np.array(places, dtype=np.int64), np.array(labels, dtype=object)
+
+
+def _contents(
+    source: Source, listing: Listing, places: NDArray[np.int64]
+) -> list[tuple[int, str | bytes]]:
+    """Return what can be read of the inputs at some places, with its position among them."""
+    rows = listing.take(places).select(["id", "source", "content", "path"]).to_pylist()
+    found = []
+    for position, row in enumerate(rows):
+        try:
+            found.append((position, source.load(Record(**row))))
+        except InputRejected:  # each encoder's table counts it
+            continue
+    return found
+
+
+def _spread(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return so many of the places, evenly spread."""
+    if len(places) <= count:
+        return places
+    return places[np.arange(count) * len(places) // count]
+
+
+def _write(file: Path, source: Source, listing: Listing, places: NDArray[np.int64]) -> None:
+    """Write id, label and content of the inputs at some places."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = _contents(source, listing, places)
+    rows = listing.take(places).select(["id", "label"]).take([position for position, _ in found])
+    name = source.modalities[0]
+    kind = pa.large_string() if name is Modality.TEXT else pa.large_binary()
+    contents = pa.array([content for _, content in found], kind)
+    buffer = pa.BufferOutputStream()
+    pq.write_table(rows.append_column(str(name), contents), buffer)
+    storage.put(file, buffer.getvalue())
+
+
+def _of_sample(job: Job, sample: Path, content: str) -> Job:
+    """Return the job for a sample: how to compute stays, where to find what is the sample's own."""
+    return Job(
+        sample,
+        out=job.out,
+        id_column="id",
+        label_column="label",
+        text_column=content if content == Modality.TEXT else None,
+        image_column=content if content == Modality.IMAGE else None,
+        device=job.device,
+        runtime=job.runtime,
+        precision=job.precision,
+        prompt=job.prompt,
+        wait=job.wait,
+        stuck_after=job.stuck_after,
+    )
