@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 50
 MIN_ISOTONIC_ROWS = 1_000
+MIN_ISOTONIC_ROWS_A_CLASS = 10
 FOLDS = 5
 COLDEST, HOTTEST = 0.01, 100.0
 _SURE = 2.0  # standard errors
@@ -157,8 +158,8 @@ def calibrate(method: Method, held: HeldOutRows, seed: int) -> Calibration | Non
     """Learn a calibration from rows held out; None without a method or without a row.
 
     `auto` takes the temperature, unless isotonic functions have a clearly lower log loss on rows
-    that they were not fitted to: by two standard errors, of 1,000 rows or more. Of fewer than 50
-    rows it takes none.
+    that they were not fitted to: by two standard errors, of 1,000 rows or more and ten a class. Of
+    fewer than 50 rows it takes none.
     """
     if method is Method.AUTO:
         method = _best(held, seed)
@@ -198,7 +199,8 @@ def load_calibration(method: str, parts: Parts, classes: int) -> Calibration:
 
 
 def _best(held: HeldOutRows, seed: int) -> Method:
-    if len(held) < MIN_ISOTONIC_ROWS:
+    enough = max(MIN_ISOTONIC_ROWS, MIN_ISOTONIC_ROWS_A_CLASS * held.probabilities.shape[1])
+    if len(held) < enough:
         return Method.TEMPERATURE if len(held) >= MIN_ROWS else Method.NONE
     temperature, isotonic = (
         log_losses(cross_fitted(method, held, seed), held.classes)

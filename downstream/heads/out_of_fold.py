@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 MAX_ROWS = 20_000
-MAX_PROBABILITIES = 20_000_000  # 160 MB
+MAX_PROBABILITIES = 5_000_000  # 40 MB, of which each step of a calibration takes the logarithm
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ def out_of_fold(model: Model, lesson: Lesson, enough: int = MAX_ROWS) -> HeldOut
     """Learn again without some rows, with the settings of `model`, and predict those.
 
     Of many rows a stratified sample of 20,000 takes part. Folds, of five, are held out until
-    `enough` rows have been. The probability of a class that the sample lacks is zero.
+    `enough` rows have been predicted, and of a fold no more than that. The probability of a class
+    that the sample lacks is zero.
     """
     share = -(-len(lesson.y) // MAX_ROWS)
     sampled = deal(lesson.y, lesson.groups, share, lesson.seed) == 0
@@ -56,13 +57,15 @@ def out_of_fold(model: Model, lesson: Lesson, enough: int = MAX_ROWS) -> HeldOut
     count, k = len(sample.y), int(lesson.y.max()) + 1
     enough = min(enough, MAX_PROBABILITIES // k)
     probabilities, done = np.zeros((count, k)), np.zeros(count, dtype=bool)
+    order = np.random.default_rng(lesson.seed).permutation(count)
     for held in splits(sample.y, _by_appearance(sample.groups), FOLDS, lesson.seed):
-        if done.sum() >= enough:
+        if (wanted := enough - done.sum()) <= 0:
             break
         if held.any():
+            asked = np.sort(order[held[order]][:wanted])
             learned = model.refit(part(sample, ~held))
-            probabilities[np.ix_(held, present)] = learned.probabilities(sample.X[held])
-            done |= held
+            probabilities[np.ix_(asked, present)] = learned.probabilities(sample.X[asked])
+            done[asked] = True
     groups = _by_appearance(sample.groups[done])
     return HeldOutRows(probabilities[done], present[sample.y[done]], groups)
 

@@ -199,7 +199,7 @@ def test_nan_labels_are_no_labels(make_table, clustered):
 
 
 def test_many_classes_are_learned_or_refused(clustered):
-    """Ten thousand classes: a centroid each in seconds; more scores than memory are refused."""
+    """Ten thousand classes are learned by neighbours; more scores than memory are refused."""
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(20_000, 12)).astype(np.float32)
     head = Head("knn").fit(vectors, np.arange(20_000) % 10_000)
