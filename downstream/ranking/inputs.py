@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SAMPLE = "inputs.parquet"
 TIMED = 256
+_MARK = b"featurize rank"  # in the metadata of a sample: only such a file is replaced
 _BLOCK = 8192
 
 
@@ -35,7 +37,8 @@ def draw_inputs(job: Job, folder: Path, most: int | None, seed: int) -> Inputs:
     """Take the inputs of a job, or draw `most` of those with a label, classes in proportion.
 
     The drawn ones are written to `folder`, from where they are embedded. Raises UsageError for a
-    source of two kinds and for a number that cannot be meant, HeadError where no input has a label.
+    source of two kinds and for a number that cannot be meant, HeadError where no input has a label
+    and where another file is in the way of the drawn ones.
     """
     if most is not None and most < 1:
         raise UsageError(f"--sample expects a number of inputs from 1 up, got {most}.")
@@ -57,6 +60,7 @@ def draw_inputs(job: Job, folder: Path, most: int | None, seed: int) -> Inputs:
         if len(chosen) == len(places):
             return Inputs(job, timed)
         sample = folder / SAMPLE
+        _require_free(sample)
         _write(sample, source, listing, chosen)
     return Inputs(_of_sample(job, sample, str(source.modalities[0])), timed)
 
@@ -118,9 +122,26 @@ def _write(file: Path, source: Source, listing: Listing, places: NDArray[np.int6
     name = source.modalities[0]
     kind = pa.large_string() if name is Modality.TEXT else pa.large_binary()
     contents = pa.array([content for _, content in found], kind)
+    rows = rows.append_column(str(name), contents).replace_schema_metadata({_MARK: b"1"})
     buffer = pa.BufferOutputStream()
-    pq.write_table(rows.append_column(str(name), contents), buffer)
+    pq.write_table(rows, buffer)
     storage.put(file, buffer.getvalue())
+
+
+def _require_free(file: Path) -> None:
+    """Raise HeadError unless there is no file yet, or the sample of an earlier run."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not file.exists():
+        return
+    with contextlib.suppress(OSError, pa.ArrowException):
+        if file.is_file() and _MARK in (pq.read_schema(file).metadata or {}):
+            return
+    raise HeadError(
+        f"{file} is in the way of the drawn inputs: no earlier run of `rank` has written it.",
+        fix="Choose another --out.",
+    )
 
 
 def _of_sample(job: Job, sample: Path, content: str) -> Job:

@@ -1,6 +1,7 @@
 """rank: encoders compared on the user's own labels, with what each costs."""
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -82,6 +83,21 @@ def test_a_sample_keeps_the_classes_in_proportion(source, tiny_text, tmp_path):
     assert (table.version, table.ids.tolist()) == (1, [row["id"] for row in rows])
     rank(source, [str(tiny_text)], label="topic", sample=30, out=tmp_path)
     assert len(open_table(tmp_path / slug(str(tiny_text)))) == 30
+
+
+def test_a_sample_replaces_no_file_but_an_older_sample(source, tiny_text, tmp_path):
+    """A source that lies in the folder of the tables and has the sample's name stays as it is."""
+    mine = tmp_path / "inputs.parquet"
+    rows = [line.split(",") for line in source.read_text().splitlines()[1:]]
+    ids, texts, topics = zip(*rows, strict=True)
+    pq.write_table(pa.table({"id": ids, "text": texts, "topic": topics}), mine)
+    before = mine.read_bytes()
+    with pytest.raises(HeadError, match="in the way of the drawn inputs"):
+        rank(mine, [str(tiny_text)], label="topic", sample=20, out=tmp_path)
+    assert mine.read_bytes() == before
+    mine.write_bytes(b"no Parquet")
+    with pytest.raises(HeadError, match="in the way"):
+        rank(source, [str(tiny_text)], label="topic", sample=20, out=tmp_path)
 
 
 def test_stratified_samples_differ_by_seed_alone():
