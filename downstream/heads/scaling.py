@@ -45,6 +45,7 @@ class Scaling:
 
         They take the place of vectors that are `spent`.
         """
-        scaled = np.subtract(X, self.mean.astype(X.dtype), out=X if spent else None)
+        scaled: NDArray[np.floating] = X if spent else np.empty_like(X)
+        np.subtract(X, self.mean.astype(X.dtype), out=scaled)
         scaled /= self.scale.astype(X.dtype)
         return scaled

@@ -33,7 +33,8 @@ def subsample(
 
     All of them where there are no more. A rare class may be left out.
     """
-    return deal(classes, groups, -(-len(classes) // most), seed) == 0
+    parts = -(-len(classes) // most)
+    return np.asarray(deal(classes, groups, parts, seed) == 0)
 
 
 def splits(

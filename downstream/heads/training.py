@@ -20,7 +20,7 @@ from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
 
 if TYPE_CHECKING:
-    pass
+    from numpy.typing import NDArray
 
 HOLD_OUT_FOLDS = 5
 MAX_PROBE_ROWS = 100_000
@@ -47,10 +47,10 @@ def train(  # noqa: PLR0913  # each is a choice of its own
     The table is given as such or as its path. `task` says what is learned, and so which head comes
     back: `classes` a Head, `multilabel` a MultilabelHead, `number` a RegressionHead, whose options
     the others are; the last three are of Head alone. The hold-out is a fifth of the rows, of more
-    than 100,000 a fifth of a sample of so many; it is stratified, and rows of one document or of
-    equal content stay on one side. `head.metrics_` holds what `evaluation.figures`
-    returns and `rows_train`, `rows_test`, and for classes `classes_unmeasured`: the number of
-    classes that no held-out row has. The head is the one that its own `fit(table)` gives. `update`
+    than 100,000 a fifth of about so many, drawn from all classes. It is stratified, and rows of one
+    document or of equal content stay on one side. `head.metrics_` holds what `evaluation.figures`
+    returns, `rows_train`, `rows_test`, and for classes `classes_unmeasured`: the number of classes
+    that no held-out row has. The head is the one that its own `fit(table)` gives. `update`
     is a head of this table, or its path, whose labels, method and options are taken over, as from
     scratch: labels given here win. Raises HeadError where there is too little to learn from, see
     `Dataset.require_trainable`, and where no threshold reaches `min_precision`.
@@ -108,7 +108,7 @@ def train_on(head: AnyHead, data: Dataset) -> AnyHead:
 
 def _held_out_metrics(data: Dataset, probe: AnyHead) -> Json:
     numbers = strata(data.task, data.y)
-    drawn = subsample(numbers, data.groups, MAX_PROBE_ROWS, probe.seed)
+    drawn = _probed(numbers, data.groups, probe.seed)
     held = np.zeros(len(data), dtype=bool)
     held[drawn] = next(splits(numbers[drawn], data.groups[drawn], HOLD_OUT_FOLDS, probe.seed))
     rest = drawn & ~held
@@ -122,3 +122,10 @@ def _held_out_metrics(data: Dataset, probe: AnyHead) -> Json:
         probe.set_params(min_precision=None, scope=False)  # what a fifth of the rows cannot measure
     probe.fit_dataset(data, rest)
     return figures(probe, probe.features(data, held), data.y[held]) | counts
+
+
+def _probed(classes: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> NDArray[np.bool_]:
+    """Draw the rows that a probe learns from or is measured on, all of a class too rare to draw."""
+    drawn = subsample(classes, groups, MAX_PROBE_ROWS, seed)
+    missed = ~np.isin(classes, classes[drawn])
+    return drawn | np.isin(groups, groups[missed])
