@@ -138,16 +138,16 @@ def load_dataset(  # noqa: PLR0913  # each is a choice of its own
             f"None of the {len(table)} rows has a label in column {name!r} of {where}.",
             fix="Name the column with --label, or bring labels with --labels FILE.",
         )
-    vectors = table.to_numpy()
     kept = [value for value in labels if value is not None]
-    contents = table.column("content_sha256")
-    identity = [table.ids[labelled].tolist(), contents[labelled].tolist()]
+    contents = table.select(["content_sha256"]).column(0)
+    groups, identity = _groups(table, contents)[labelled], _identity(table.ids, contents, labelled)
+    vectors = table.to_numpy()  # after all that takes memory for a while
     return Dataset(
         X=vectors if labelled.all() else vectors[labelled],
         y=targets(task, kept, table.ids[labelled].tolist(), separator),
         ids=table.ids[labelled],
         rows=np.flatnonzero(labelled),
-        groups=_groups(table, contents)[labelled],
+        groups=groups,
         label=name,
         unmatched={
             "labels_without_row": strangers,
@@ -160,7 +160,7 @@ def load_dataset(  # noqa: PLR0913  # each is a choice of its own
             "table_version": table.version,
             "incomplete": not table.complete,
             **computed(table),
-            "rows_sha256": sha256_bytes(canonical_json(identity)),
+            "rows_sha256": identity,
             "labels": [each.to_json() for each in (*older, source)],
             "merged": merged,
         },
@@ -176,6 +176,13 @@ def computed(table: EmbeddingTable) -> Json:
     return {"precision": variant.get("precision"), "prompt": prompt.get("text")}
 
 
+def _identity(
+    ids: NDArray[np.object_], contents: pa.ChunkedArray, labelled: NDArray[np.bool_]
+) -> str:
+    columns = [ids[labelled].tolist(), contents.filter(labelled).to_pylist()]
+    return sha256_bytes(canonical_json(columns))
+
+
 def _inputs(table: EmbeddingTable) -> NDArray[np.object_]:
     """Return the id of the input whose row, or whose chunk, each row is."""
     if not is_chunked(table.schema):
@@ -184,12 +191,12 @@ def _inputs(table: EmbeddingTable) -> NDArray[np.object_]:
     return np.array([parent or own for parent, own in pairs], dtype=object)
 
 
-def _groups(table: EmbeddingTable, contents: NDArray[np.object_]) -> NDArray[np.intp]:
+def _groups(table: EmbeddingTable, contents: pa.ChunkedArray) -> NDArray[np.intp]:
     """Number the groups of rows that share a document or a content, also through other rows."""
     equals = _codes(contents)
     if not is_chunked(table.schema):
         return equals
-    documents = _codes(_inputs(table))
+    documents = np.unique(_inputs(table), return_inverse=True)[1]
     group = np.arange(len(table))
     while True:  # until no row finds a lower number in its document or among its equals
         before = group
@@ -201,5 +208,8 @@ def _groups(table: EmbeddingTable, contents: NDArray[np.object_]) -> NDArray[np.
             return group
 
 
-def _codes(values: NDArray[np.object_]) -> NDArray[np.intp]:
-    return np.unique(values, return_inverse=True)[1].astype(np.intp)
+def _codes(values: pa.ChunkedArray) -> NDArray[np.intp]:
+    """Number the values from 0 in their order, equal ones alike."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.rank(values, tiebreaker="dense"), dtype=np.intp) - 1

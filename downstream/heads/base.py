@@ -66,15 +66,17 @@ class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                     "fit() takes an embedding table without y: it has its labels.",
                     fix="Name their column with `label`, or give arrays: fit(X, y).",
                 )
-            return self.fit_dataset(self.dataset(X, label=label, labels_file=labels))
+            return self.fit_dataset(self.dataset(X, label=label, labels_file=labels), spent=True)
         if label is not None or labels is not None or self.columns:
             raise UsageError(
                 "fit() takes `label`, `labels` and columns with an embedding table only.",
                 fix="Give the classes of an array as y.",
             )
         vectors, targets = self._checked(X, y)
-        self.columns_ = None
-        return self._start(vectors, targets, np.arange(len(targets)), encoder=None)
+        self._learn(vectors, targets, np.arange(len(targets)), spent=False)
+        self.columns_ = self.encoder_ = None
+        self.metrics_, self.training_ = {}, card.of_arrays(len(targets))
+        return self
 
     def dataset(
         self,
@@ -95,18 +97,26 @@ class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             older=older,
         )
 
-    def fit_dataset(self, data: Dataset, rows: NDArray[np.bool_] | None = None) -> Self:
-        """Learn from a dataset, or from those of its rows that a mask (n,) marks."""
+    def fit_dataset(
+        self, data: Dataset, rows: NDArray[np.bool_] | None = None, *, spent: bool = False
+    ) -> Self:
+        """Learn from a dataset, or from those of its rows that a mask (n,) marks.
+
+        The vectors of one that is `spent` may be overwritten, which saves a copy of them.
+        """
         data.require_trainable()
-        chosen = np.ones(len(data), dtype=bool) if rows is None else rows
-        vectors = data.X if rows is None else data.X[chosen]
-        self.columns_ = None
+        chosen = slice(None) if rows is None else rows
+        X, self.columns_ = data.X[chosen], None
         if data.columns is not None:
-            self.columns_ = Columns.fit(vectors, data.columns.filter(chosen))
-        X = self.features(data, rows)
+            beside = data.columns if rows is None else data.columns.filter(rows)
+            self.columns_ = Columns.fit(X, beside)
+            X = self.columns_.join(X, beside)
         self.n_features_in_ = X.shape[1]
-        self._start(X, data.y[chosen], data.groups[chosen], encoder=data.encoder)
-        self.training_ |= {"label": data.label, "unmatched": data.unmatched, **data.origin}
+        spent = spent or rows is not None  # those are a copy
+        self._learn(X, data.y[chosen], data.groups[chosen], spent=spent)
+        self.encoder_, self.metrics_ = data.encoder, {}
+        facts = {"label": data.label, "unmatched": data.unmatched}
+        self.training_ = card.of_arrays(len(X)) | facts | data.origin
         return self
 
     def features(self, data: Dataset, rows: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
@@ -190,22 +200,11 @@ class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
         return np.asarray(X), np.asarray(y)
 
-    def _start(
-        self,
-        X: NDArray[np.floating],
-        y: NDArray[Any],
-        groups: NDArray[np.intp],
-        encoder: EncoderCard | None,
-    ) -> Self:
-        self._learn(X, y, groups)
-        self.encoder_ = encoder
-        self.metrics_ = {}
-        self.training_ = card.of_arrays(len(y))
-        return self
-
     @abstractmethod
-    def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
-        """Learn targets of features (n, f)."""
+    def _learn(
+        self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp], *, spent: bool
+    ) -> None:
+        """Learn targets of features (n, f), which may be overwritten if they are `spent`."""
 
     @abstractmethod
     def _outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from downstream.heads.model import Lesson
-from downstream.heads.split import deal, splits
+from downstream.heads.split import splits, subsample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,8 +98,7 @@ def log_losses(
 def _sample(lesson: Lesson) -> Lesson:
     """Return a stratified part of a large lesson, its classes numbered anew."""
     most = min(MAX_SEARCH_ROWS, MAX_SEARCH_SCORES // (1 + int(lesson.y.max())))
-    parts = -(-len(lesson.y) // most)
-    return part(lesson, deal(lesson.y, lesson.groups, parts, lesson.seed) == 0)
+    return part(lesson, subsample(lesson.y, lesson.groups, most, lesson.seed))
 
 
 def scored_folds(lesson: Lesson) -> list[NDArray[np.bool_]]:

@@ -114,16 +114,17 @@ class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn ha
         check_classification_targets(classes)
         return vectors, classes
 
-    def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
+    def _learn(
+        self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp], *, spent: bool
+    ) -> None:
         kind = model_named(self.model, MODELS)
         wanted = Wanted(self.calibrate, self.min_precision, self.scope)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"Head needs at least two classes; y has one class: {y[0]!r}.")
         weights = class_weights(self.class_weight, self.classes_, numbers)
-        lesson = Lesson(X, numbers, groups, weights, self.seed)
-        self.model_ = kind.fit(lesson)
-        self.trust_ = Trust.learn(self.model_, lesson, wanted)
+        lesson = Lesson(X, numbers, groups, weights, self.seed, spent)
+        self.model_, self.trust_ = Trust.learn(kind, lesson, wanted)
 
     def _outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         return self.trust_.calibrated(self.model_.probabilities(X))

@@ -98,7 +98,8 @@ class LinearModel(ABC):
     @classmethod
     def _at(cls, lesson: Lesson, setting: float, *, rough: bool) -> Self:
         scaling = Scaling.fit(lesson.X)
-        solved = cls.solve(replace(lesson, X=scaling.shrink(lesson.X)), setting, rough=rough)
+        X = scaling.shrink(lesson.X, spent=lesson.spent)
+        solved = cls.solve(replace(lesson, X=X), setting, rough=rough)
         coef, intercept = solved.coef, solved.intercept
         if len(coef) == 1:  # of two classes, scored by one: the first has zeros
             coef = np.concatenate([np.zeros_like(coef), coef])

@@ -21,7 +21,8 @@ class Lesson:
 
     `X` (n, d) float32 or float64; `y` (n,), the number 0..k-1 of each row's class, none missing;
     `groups` (n,): rows of one group must not be split; `weights` (k,) float64: what a row of each
-    class counts, None for one; `seed` decides every draw.
+    class counts, None for one; `seed` decides every draw. The vectors of a `spent` lesson may be
+    overwritten by the model that is fitted to them.
     """
 
     X: NDArray[np.floating]
@@ -29,6 +30,7 @@ class Lesson:
     groups: NDArray[np.intp]
     weights: NDArray[np.float64] | None
     seed: int
+    spent: bool = False
 
 
 class Model(Protocol):

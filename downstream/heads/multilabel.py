@@ -98,7 +98,14 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
         targets[:] = names
         return vectors, targets
 
-    def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
+    def _learn(
+        self,
+        X: NDArray[np.floating],
+        y: NDArray[Any],
+        groups: NDArray[np.intp],
+        *,
+        spent: bool,  # noqa: ARG002  # the vectors serve more than one model
+    ) -> None:
         self.classes_ = np.unique([name for row in y for name in row])
         truth = self.indicate(y)
         held = next(splits(strata(Task.MULTILABEL, y), groups, _FOLDS, self.seed + 1))

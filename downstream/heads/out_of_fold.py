@@ -9,7 +9,7 @@ import numpy as np
 
 from downstream.heads.choice import part
 from downstream.heads.model import Lesson, Model
-from downstream.heads.split import deal, splits
+from downstream.heads.split import splits, subsample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,21 +44,32 @@ class HeldOutRows:
         )
 
 
-def out_of_fold(model: Model, lesson: Lesson, enough: int = MAX_ROWS) -> HeldOutRows:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A copy of some rows of a lesson of `k` classes, of which `present` (j,) are in it."""
+
+    lesson: Lesson
+    present: NDArray[np.intp]
+    k: int
+
+    @classmethod
+    def of(cls, lesson: Lesson) -> Self:
+        """Copy all rows, of many a stratified sample of 20,000."""
+        drawn = subsample(lesson.y, lesson.groups, MAX_ROWS, lesson.seed)
+        return cls(part(lesson, drawn), np.unique(lesson.y[drawn]), int(lesson.y.max()) + 1)
+
+
+def out_of_fold(model: Model, rows: Sample, enough: int = MAX_ROWS) -> HeldOutRows:
     """Learn again without some rows, with the settings of `model`, and predict those.
 
-    Of many rows a stratified sample of 20,000 takes part. Folds, of five, are held out until
-    `enough` rows have been predicted, and of a fold no more than that. The probability of a class
-    that the sample lacks is zero.
+    Folds, of five, are held out until `enough` rows have been predicted, and of a fold no more than
+    that. The probability of a class that the sample lacks is zero.
     """
-    share = -(-len(lesson.y) // MAX_ROWS)
-    sampled = deal(lesson.y, lesson.groups, share, lesson.seed) == 0
-    present, sample = np.unique(lesson.y[sampled]), part(lesson, sampled)
-    count, k = len(sample.y), int(lesson.y.max()) + 1
-    enough = min(enough, MAX_PROBABILITIES // k)
-    probabilities, done = np.zeros((count, k)), np.zeros(count, dtype=bool)
-    order = np.random.default_rng(lesson.seed).permutation(count)
-    for held in splits(sample.y, _by_appearance(sample.groups), FOLDS, lesson.seed):
+    sample, present, count = rows.lesson, rows.present, len(rows.lesson.y)
+    enough = min(enough, MAX_PROBABILITIES // rows.k)
+    probabilities, done = np.zeros((count, rows.k)), np.zeros(count, dtype=bool)
+    order = np.random.default_rng(sample.seed).permutation(count)
+    for held in splits(sample.y, _by_appearance(sample.groups), FOLDS, sample.seed):
         if (wanted := enough - done.sum()) <= 0:
             break
         if held.any():

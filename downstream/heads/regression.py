@@ -58,7 +58,14 @@ class RegressionHead(RegressorMixin, TableHead):  # type: ignore[misc]  # scikit
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64], y_numeric=True)
         return np.asarray(X), np.asarray(y, dtype=np.float64)
 
-    def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
+    def _learn(
+        self,
+        X: NDArray[np.floating],
+        y: NDArray[Any],
+        groups: NDArray[np.intp],
+        *,
+        spent: bool,  # noqa: ARG002  # the vectors serve more than one model
+    ) -> None:
         kind = model_named(self.model, NUMBER_MODELS)
         bins = strata(Task.NUMBER, y)
         lesson = Lesson(X, bins, groups, None, self.seed)

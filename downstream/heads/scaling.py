@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+BLOCK = 32_768  # rows that are measured at once: what that takes is several copies of them
 _NOISE = 1e-6  # of a vector's length: dimensions that vary less hold only what rounding left there
 
 
@@ -28,7 +29,9 @@ class Scaling:
         """Measure the dimensions of vectors (n, d)."""
         from sklearn.preprocessing import StandardScaler
 
-        found = StandardScaler().fit(X)
+        found = StandardScaler()
+        for start in range(0, len(X), BLOCK):
+            found.partial_fit(X[start : start + BLOCK])
         length = np.sqrt(np.square(found.mean_).sum() + found.var_.sum())
         spread = np.sqrt(found.var_)
         return cls(found.mean_, np.where(spread <= _NOISE * length, np.inf, spread))
@@ -37,8 +40,12 @@ class Scaling:
         """Return standardised vectors, (n, d) float64."""
         return np.asarray((X - self.mean) / self.scale)
 
-    def shrink(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return standardised vectors in the type of the given ones, at half their memory."""
-        scaled = X - self.mean.astype(X.dtype)
+    def shrink(self, X: NDArray[np.floating], *, spent: bool) -> NDArray[np.floating]:
+        """Return standardised vectors in the type of the given ones, at half their memory.
+
+        They take the place of vectors that are `spent`.
+        """
+        scaled: NDArray[np.floating] = X if spent else np.empty_like(X)
+        np.subtract(X, self.mean.astype(X.dtype), out=scaled)
         scaled /= self.scale.astype(X.dtype)
         return scaled

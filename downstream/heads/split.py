@@ -26,6 +26,17 @@ def deal(
     return fold[member]
 
 
+def subsample(
+    classes: NDArray[np.intp], groups: NDArray[np.intp], most: int, seed: int
+) -> NDArray[np.bool_]:
+    """Draw about `most` rows, in whole groups and with classes in proportion; (n,) bool.
+
+    All of them where there are no more. A rare class may be left out.
+    """
+    parts = -(-len(classes) // most)
+    return np.asarray(deal(classes, groups, parts, seed) == 0)
+
+
 def splits(
     classes: NDArray[np.intp], groups: NDArray[np.intp], folds: int, seed: int
 ) -> Iterator[NDArray[np.bool_]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.base import clone
@@ -14,12 +14,16 @@ from downstream.heads.evaluation import figures, measure
 from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead, new_head, task_named
 from downstream.heads.opening import open_head
-from downstream.heads.split import splits
+from downstream.heads.split import splits, subsample
 from featurize.errors import HeadError, UsageError
 from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 HOLD_OUT_FOLDS = 5
+MAX_PROBE_ROWS = 100_000
 
 
 def train(  # noqa: PLR0913  # each is a choice of its own
@@ -38,14 +42,15 @@ def train(  # noqa: PLR0913  # each is a choice of its own
     min_precision: float | None = None,
     scope: bool = False,
 ) -> AnyHead:
-    """Train a head on all labelled rows of a table, after measuring the method on a fifth of them.
+    """Train a head on all labelled rows of a table, after measuring the method on some of them.
 
     The table is given as such or as its path. `task` says what is learned, and so which head comes
     back: `classes` a Head, `multilabel` a MultilabelHead, `number` a RegressionHead, whose options
-    the others are; the last three are of Head alone. The hold-out is stratified, and rows of one
+    the others are; the last three are of Head alone. The hold-out is a fifth of the rows, of more
+    than 100,000 a fifth of about so many, drawn from all classes. It is stratified, and rows of one
     document or of equal content stay on one side. `head.metrics_` holds what `evaluation.figures`
-    returns and `rows_train`, `rows_test`, and for classes `classes_unmeasured`: the number of
-    classes that no held-out row has. The head is the one that its own `fit(table)` gives. `update`
+    returns, `rows_train`, `rows_test`, and for classes `classes_unmeasured`: the number of classes
+    that no held-out row has. The head is the one that its own `fit(table)` gives. `update`
     is a head of this table, or its path, whose labels, method and options are taken over, as from
     scratch: labels given here win. Raises HeadError where there is too little to learn from, see
     `Dataset.require_trainable`, and where no threshold reaches `min_precision`.
@@ -93,18 +98,21 @@ def require_updatable(head: AnyHead, table: EmbeddingTable, labels_file: str | P
 
 
 def train_on(head: AnyHead, data: Dataset) -> AnyHead:
-    """Measure an unfitted head on a fifth of a dataset and let it learn from all of it."""
+    """Measure an unfitted head on a hold-out and let it learn from all rows, which are spent."""
     data.require_trainable()
     metrics = _held_out_metrics(data, clone(head))
-    head.fit_dataset(data)
+    head.fit_dataset(data, spent=True)
     head.metrics_ = metrics
     return head
 
 
 def _held_out_metrics(data: Dataset, probe: AnyHead) -> Json:
     numbers = strata(data.task, data.y)
-    held = next(splits(numbers, data.groups, HOLD_OUT_FOLDS, probe.seed))
-    counts = {"rows_train": int((~held).sum()), "rows_test": int(held.sum())}
+    drawn = _probed(numbers, data.groups, probe.seed)
+    held = np.zeros(len(data), dtype=bool)
+    held[drawn] = next(splits(numbers[drawn], data.groups[drawn], HOLD_OUT_FOLDS, probe.seed))
+    rest = drawn & ~held
+    counts = {"rows_train": int(rest.sum()), "rows_test": int(held.sum())}
     if data.task is Task.CLASSES:
         counts["classes_unmeasured"] = len(set(numbers)) - len(set(numbers[held]))
     if not held.any() and isinstance(probe, Head):
@@ -112,5 +120,12 @@ def _held_out_metrics(data: Dataset, probe: AnyHead) -> Json:
         return measure(names, np.empty((0, len(names))), data.y[held]) | counts
     if isinstance(probe, Head):
         probe.set_params(min_precision=None, scope=False)  # what a fifth of the rows cannot measure
-    probe.fit_dataset(data, ~held)
+    probe.fit_dataset(data, rest)
     return figures(probe, probe.features(data, held), data.y[held]) | counts
+
+
+def _probed(classes: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> NDArray[np.bool_]:
+    """Draw the rows that a probe learns from or is measured on, all of a class too rare to draw."""
+    drawn = subsample(classes, groups, MAX_PROBE_ROWS, seed)
+    missed = ~np.isin(classes, classes[drawn])
+    return drawn | np.isin(groups, groups[missed])

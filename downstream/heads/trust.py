@@ -15,7 +15,7 @@ from downstream.heads.calibration import (
     load_calibration,
 )
 from downstream.heads.model import Lesson, Model
-from downstream.heads.out_of_fold import MAX_ROWS, HeldOutRows, out_of_fold
+from downstream.heads.out_of_fold import MAX_ROWS, HeldOutRows, Sample, out_of_fold
 from downstream.heads.reliability import expected_calibration_error
 from downstream.heads.scope import Scope
 from featurize.errors import UsageError
@@ -79,23 +79,24 @@ class Trust:
     measured: Json | None = None
 
     @classmethod
-    def learn(cls, model: Model, lesson: Lesson, wanted: Wanted) -> Self:
-        """Learn it from rows held out; raise HeadError where no threshold is precise enough."""
+    def learn(cls, kind: type[Model], lesson: Lesson, wanted: Wanted) -> tuple[Model, Self]:
+        """Learn a model, and this from rows held out.
+
+        Raises HeadError where no threshold is precise enough.
+        """
         scope = Scope.learn(lesson.X, lesson.y, lesson.seed) if wanted.scope else None
         if wanted.method is Method.NONE and wanted.min_precision is None:
-            return cls(scope=scope)
+            return kind.fit(lesson), cls(scope=scope)
         enough = ENOUGH_ROWS if wanted.min_precision is None else MAX_ROWS
-        held = out_of_fold(model, lesson, enough)
+        sample = Sample.of(lesson)  # before the model, which may overwrite what is spent
+        model = kind.fit(lesson)
+        held = out_of_fold(model, sample, enough)
         method = wanted.method
         if method is Method.AUTO and lesson.weights is not None:
             method = Method.TEMPERATURE  # isotonic functions would undo the weights of the classes
         calibration, honest = calibrate_honestly(method, held, lesson.seed)
-        return cls(
-            calibration,
-            wanted.abstention(honest),
-            scope,
-            None if calibration is None else _measured(calibration, held, honest),
-        )
+        measured = None if calibration is None else _measured(calibration, held, honest)
+        return model, cls(calibration, wanted.abstention(honest), scope, measured)
 
     @classmethod
     def load(cls, facts: Json, parts: Parts, shape: tuple[int, int]) -> Self:

@@ -17,7 +17,7 @@ from downstream.heads.calibration import (
     cross_fitted,
 )
 from downstream.heads.model import Lesson
-from downstream.heads.out_of_fold import HeldOutRows, out_of_fold
+from downstream.heads.out_of_fold import HeldOutRows, Sample, out_of_fold
 from downstream.heads.reliability import expected_calibration_error, reliability_bins
 from downstream.heads.split import splits
 from featurize.errors import UsageError
@@ -153,13 +153,13 @@ def test_rows_are_predicted_by_models_that_never_saw_their_group(clustered):
     numbers = np.unique(labels, return_inverse=True)[1]
     lesson = Lesson(vectors, numbers, np.arange(120) // 2, None, 0)
     model = Head(calibrate="none").fit(vectors, labels).model_
-    held = out_of_fold(model, lesson)
+    held = out_of_fold(model, Sample.of(lesson))
     assert len(held) == 120
     fold = next(splits(numbers, lesson.groups, 5, 0))
     rest = Lesson(vectors[~fold], numbers[~fold], lesson.groups[~fold], None, 0)
     expected = model.refit(rest).probabilities(vectors[fold])
     assert np.array_equal(held.probabilities[fold], expected)
-    few = out_of_fold(model, lesson, enough=30)
+    few = out_of_fold(model, Sample.of(lesson), enough=30)
     assert 30 <= len(few) < 60
 
 

@@ -13,8 +13,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from downstream import Head, evaluate, predict_table, train
-from downstream.heads import differences, inspect_head, verify_head
+from downstream.datasets import load_dataset
+from downstream.heads import differences, inspect_head, scaling, training, verify_head
 from downstream.heads.registry import MODELS
+from downstream.heads.scaling import Scaling
 from downstream.heads.split import splits
 from featurize.bundle import EncoderCard
 from featurize.errors import FeaturizeError, HeadError, MismatchError, TableError, UsageError
@@ -365,3 +367,48 @@ def test_tables_made_otherwise_are_told_apart(trained, given, said):
     told = differences(head, SimpleNamespace(path="t", origin={"variant": variant}))
     assert bool(told) == bool(said)
     assert all(part in told for part in said)
+
+
+def test_learning_leaves_vectors_that_are_not_spent(make_table, clustered):
+    """Arrays and datasets of the caller are as before; of a spent one no second copy is made."""
+    made = make_table(*clustered(90))
+    vectors, data = made.to_numpy(), load_dataset(made)
+    kept = Head().fit(vectors, made.labels.astype(str))
+    Head().fit_dataset(data)
+    np.testing.assert_array_equal(vectors, made.to_numpy())
+    np.testing.assert_array_equal(data.X, vectors)
+    spent = Head().fit_dataset(data, spent=True)
+    np.testing.assert_allclose(data.X.std(axis=0), 1, rtol=1e-5)
+    np.testing.assert_array_equal(spent.predict_proba(made), kept.predict_proba(made))
+
+
+def test_a_hold_out_of_many_rows_is_bounded(make_table, clustered, monkeypatch):
+    """The probe is drawn from all classes, the rarest included; the head learns from every row."""
+    monkeypatch.setattr(training, "MAX_PROBE_ROWS", 60)
+    vectors, labels = clustered(300)
+    labels[:2] = ["rare", "rare"]
+    made = make_table(vectors, labels)
+    head = train(made)
+    counted = [head.metrics_[name] for name in ("rows_train", "rows_test")]
+    assert sum(counted) in (60, 61, 62)
+    assert counted[1] in (12, 13)
+    np.testing.assert_array_equal(head.predict_proba(made), Head().fit(made).predict_proba(made))
+
+
+def test_two_classes_are_always_in_the_probe(make_table, clustered, monkeypatch):
+    """A class that the draw would miss is no reason to fail."""
+    monkeypatch.setattr(training, "MAX_PROBE_ROWS", 20)
+    labels = ["usual"] * 200 + ["rare"] * 2
+    for seed in range(5):
+        head = train(make_table(clustered(202)[0], labels), seed=seed)
+        assert head.classes_.tolist() == ["rare", "usual"]
+
+
+def test_dimensions_are_measured_alike_in_blocks(monkeypatch):
+    """Mean and scale of many rows, measured block after block, are those of all at once."""
+    vectors = np.random.default_rng(0).normal(3, 2, size=(1000, 5)).astype(np.float32)
+    whole = Scaling.fit(vectors)
+    monkeypatch.setattr(scaling, "BLOCK", 64)
+    blocks = Scaling.fit(vectors)
+    np.testing.assert_allclose(blocks.mean, whole.mean, rtol=1e-6)
+    np.testing.assert_allclose(blocks.scale, whole.scale, rtol=1e-6)
