@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import clone
@@ -18,9 +18,6 @@ from downstream.heads.split import splits
 from featurize.errors import HeadError, UsageError
 from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
-
-if TYPE_CHECKING:
-    pass
 
 HOLD_OUT_FOLDS = 5
 
