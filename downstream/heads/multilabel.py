@@ -91,7 +91,7 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
             names = [tuple(np.flatnonzero(row).tolist()) for row in matrix]
         else:
             rows: Any = y
-            names = [tuple(row) for row in rows]
+            names = [_row(row) for row in rows]
         if len(names) != len(vectors):
             raise ValueError(f"{len(vectors)} rows of X have {len(names)} labels.")
         targets = np.empty(len(names), dtype=object)
@@ -100,6 +100,8 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
 
     def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
         self.classes_ = np.unique([name for row in y for name in row])
+        if not len(self.classes_):
+            raise ValueError("MultilabelHead needs a class; no row of y has one.")
         truth = self.indicate(y)
         held = next(splits(strata(Task.MULTILABEL, y), groups, _FOLDS, self.seed + 1))
         self.thresholds_ = np.full(len(self.classes_), 0.5)
@@ -173,6 +175,13 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
         if [a.shape for a in arrays] != [(d,), (d,), (len(head.classes_), d), (k,), (k,)]:
             raise ValueError("the arrays of a multi-label model do not fit together")
         return head
+
+
+def _row(names: Any) -> tuple[Any, ...]:
+    """Return the classes of a row; raise ValueError for a text, whose letters are none."""
+    if isinstance(names, str):
+        raise ValueError(f"A row of y is a list of classes, or of 0 and 1 in an array: {names!r}.")
+    return tuple(names)
 
 
 def _thresholds(
