@@ -15,7 +15,7 @@ from downstream.datasets.opening import Table, open_table
 from downstream.datasets.sources import LabelSource, merge
 from downstream.datasets.tasks import Task, targets
 from featurize.bundle import EncoderCard
-from featurize.errors import HeadError
+from featurize.errors import HeadError, UsageError
 from featurize.storage import canonical_json, sha256_bytes
 from featurize.table.layout import PARENT, is_chunked
 from featurize.table.reader import EmbeddingTable
@@ -116,14 +116,16 @@ def load_dataset(  # noqa: PLR0913  # each is a choice of its own
     file exactly as they stand, others through `str`. Nulls, NaN and empty strings are no labels.
     `task` and `separator` say what becomes of them, see `tasks.targets`; `columns` names further
     columns of the table that are read; `older` sources label the rows that this one leaves out,
-    later ones winning, which `origin["merged"]` counts. Raises UsageError where a column is missing
-    or holds no single values, HeadError where there is no label at all or a file cannot be joined,
-    see `LabelFile.read`.
+    later ones winning, which `origin["merged"]` counts. Raises UsageError where a column is
+    missing, holds no single values, or is both label and one of `columns`; HeadError where there is
+    no label at all or a file cannot be joined, see `LabelFile.read`.
     """
     table = open_table(table)
     name = label or LABEL
     where = table.path if labels_file is None else Path(labels_file)
     source = LabelSource(name, None if labels_file is None else Path(labels_file))
+    columns = list(dict.fromkeys(columns))
+    _require_apart((*older, source), columns)
     ids, lists = _inputs(table).tolist(), task is Task.MULTILABEL
     labels, strangers = source.read(table, ids, lists=lists)
     merged: Json | None = None
@@ -167,6 +169,16 @@ def load_dataset(  # noqa: PLR0913  # each is a choice of its own
         task=task,
         columns=table.select(columns).filter(labelled) if columns else None,
     )
+
+
+def _require_apart(sources: Sequence[LabelSource], columns: Sequence[str]) -> None:
+    """Raise UsageError where labels of the table would be learned from themselves."""
+    for source in sources:
+        if source.file is None and source.label in columns:
+            raise UsageError(
+                f"Column {source.label!r} holds the labels: a head cannot learn them from it.",
+                fix="Leave it out of --columns.",
+            )
 
 
 def computed(table: EmbeddingTable) -> Json:

@@ -34,7 +34,6 @@ ALLOWED = {
     "numpy.float64": {"NdArrayNode", "TypeNode"},
     "numpy.int64": {"NdArrayNode", "TypeNode"},
     "numpy.ndarray": {"NdArrayNode"},
-    "numpy.random._generator.Generator": {"RandomGeneratorNode"},
     "numpy.uint64": {"NdArrayNode"},
     f"{_LOSS}._loss.CyHalfBinomialLoss": {"LossNode"},
     f"{_LOSS}._loss.CyHalfMultinomialLoss": {"LossNode"},

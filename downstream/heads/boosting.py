@@ -54,6 +54,7 @@ class Trees:
             trees = _trees(kind, rounds, X.shape[1], lesson.seed).fit(
                 X, target, sample_weight=weights
             )
+        vars(trees).pop("_feature_subsample_rng", None)  # training is over, and no file needs one
         return cls(scaling, trees)
 
     def parts(self) -> Parts:

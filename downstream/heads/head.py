@@ -111,6 +111,8 @@ class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn ha
         self, X: ArrayLike, y: ArrayLike | None
     ) -> tuple[NDArray[np.floating], NDArray[Any]]:
         vectors, classes = super()._checked(X, y)
+        if classes.dtype == object and any(value is None for value in classes):
+            raise ValueError("y holds None: leave out the rows without a class.")
         check_classification_targets(classes)
         return vectors, classes
 

@@ -122,6 +122,8 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
             y = _rows_of_names([np.flatnonzero(row).tolist() for row in y])
         else:
             self.classes_ = np.unique([name for row in y for name in row])
+        if not len(self.classes_):
+            raise ValueError("MultilabelHead needs a class; no row of y has one.")
         truth = self.indicate(y)
         held = next(splits(strata(Task.MULTILABEL, y), groups, _FOLDS, self.seed + 1))
         self.thresholds_ = np.full(len(self.classes_), 0.5)

@@ -47,8 +47,11 @@ class Scope:
         """Take the rows out of saved arrays; raise ValueError unless they fit (k, d)."""
         found = cls(*(np.asarray(parts[name]) for name in cls.names))
         k, d = shape
+        if found.rows.dtype != np.float32 or found.starts.dtype.kind != "i":
+            raise ValueError(f"rows of {found.rows.dtype} and starts of {found.starts.dtype}")
         ends = np.append(found.starts, len(found.rows))
-        if found.rows.shape[1:] != (d,) or found.starts.shape != (k,) or (np.diff(ends) < 1).any():
+        sound = found.rows.shape[1:] == (d,) and found.starts.shape == (k,) and ends[0] == 0
+        if not sound or (np.diff(ends) < 1).any():
             raise ValueError(f"{found.rows.shape} rows in {found.starts.shape} classes")
         return found
 

@@ -111,9 +111,11 @@ class Study:
         this number its intervals hardly become narrower.
         """
         place = deal(self.classes, self.groups, len(self), self.seed)  # class after class
+        _, row, member = np.unique(self.groups, return_index=True, return_inverse=True)
+        dealt = self.classes[row][member]  # as what each group was dealt
         first = np.full(len(self.names), len(self))
-        np.minimum.at(first, self.classes, place)
-        rank = place - first[self.classes]
+        np.minimum.at(first, dealt, place)
+        rank = place - first[dealt]
         drawn = (rank % -(-len(self) // most) == 0) | (rank < FEWEST)
         return self.select(np.isin(self.groups, self.groups[drawn]))
 
@@ -167,11 +169,21 @@ def _split(
 
 
 def _values(table: EmbeddingTable, name: str, option: str) -> list[str | None]:
-    """Return the values of a column as strings, None where a row has none."""
+    """Return the values of a column as strings, None for null, NaN and the empty string."""
+    import pyarrow as pa
+
     if name not in table.schema.names or name == EMBEDDING:
         columns = ", ".join(column for column in table.schema.names if column != EMBEDDING)
         raise UsageError(
             f"{table.path} has no column {name!r} for {option}; its columns are {columns}.",
             fix=f"Name one of them with {option}.",
         )
-    return [None if value in {None, ""} else str(value) for value in table.column(name)]
+    kind = table.schema.field(name).type
+    if pa.types.is_nested(kind):
+        raise UsageError(
+            f"Column {name!r} of {table.path} holds values of type {kind}; for {option} a value is "
+            "one text, number, truth value or date.",
+            fix="Name another column.",
+        )
+    found = table.column(name).tolist()
+    return [None if it is None or it != it or it == "" else str(it) for it in found]  # NaN != NaN

@@ -13,7 +13,15 @@ BLANK = "{}"
 
 
 def split_names(text: str) -> list[str]:
-    """Split names at their commas; one that has a comma stands in double quotes."""
+    """Split names at their commas; one that has a comma stands in double quotes.
+
+    Raises UsageError for text of several lines.
+    """
+    if len(text.splitlines()) > 1:
+        raise UsageError(
+            "--labels has several lines; one with commas is expected.",
+            fix="Give a label a line in a file, with --labels-file.",
+        )
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 

@@ -70,6 +70,7 @@ def classify(  # noqa: PLR0913 - a command's options are its parameters
 
     names, opened = _names(labels, labels_file), open_table(table)
     zero = ZeroShot(names, template, temperature, encoder, device).fit(opened)
+    measured = _measured(zero, opened, label)  # first: what it refuses has then written nothing
     rows = classify_table(zero, opened, out)
     data = {
         "predictions": str(out),
@@ -80,7 +81,7 @@ def classify(  # noqa: PLR0913 - a command's options are its parameters
         "encoder": opened.card.name,
         "fingerprint": opened.fingerprint,
         "incomplete": not opened.complete,
-        **_measured(zero, opened, label),
+        **measured,
     }
     told = [f"{out}: {counted(rows, 'prediction')} over {len(zero.classes_):,} classes"]
     if "metrics" in data:

@@ -114,7 +114,7 @@ def train(  # noqa: PLR0913  # a command's options are its parameters
         labels_file=labels,
         task=task,
         class_weight=wordings.balanced(class_weight),
-        columns=columns.split(",") if columns else (),
+        columns=[name.strip() for name in (columns or "").split(",") if name.strip()],
         separator=separator,
         update=update,
         calibrate=calibrate,

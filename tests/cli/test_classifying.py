@@ -48,6 +48,19 @@ def test_the_result_is_measured_on_a_label_column(command, told, table, tmp_path
     assert "On 3 labelled rows: accuracy 1.000" in told(*classify)[1]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [((*LABELS, "--label", "nope"), "no label column 'nope'"), (("--labels", "a,b\nc"), "lines")],
+)
+def test_what_cannot_be_meant_writes_nothing(command, table, tmp_path, options, said):
+    """A wrong column is told before older predictions are replaced; labels stand in one line."""
+    out = tmp_path / "p.parquet"
+    code, data, _ = command("classify", table, *options, "--out", out, "--json")
+    assert (code, data["error"]["kind"]) == (2, "usage")
+    assert said in data["error"]["message"]
+    assert not out.exists()
+
+
 def test_templates_and_a_file_of_labels(command, table, tmp_path):
     """`--template` may be repeated; a file says in words what a class is."""
     labels = tmp_path / "labels.txt"

@@ -164,6 +164,15 @@ def test_hostile_folders_are_refused(planted, tmp_path, rewrite_card):
         open_head(tmp_path / "model.joblib")
 
 
+def test_generators_of_random_numbers_are_refused(clustered):
+    """None is made: skops finds their class by a name in the file, and calls what bears it."""
+    with pytest.raises(ValueError, match=r"Generator .* is not allowed"):
+        archive.load(archive.dump(np.random.default_rng(0)), np.random.Generator)
+    vectors, labels = clustered(60)
+    content = Head("boosting", calibrate="none").fit(vectors, labels)._parts()["model.skops"]
+    assert b"Generator" not in content.tobytes()
+
+
 def test_trees_that_point_beyond_their_nodes_are_refused(clustered, tmp_path, rewrite_card):
     """scikit-learn would read memory that is not theirs."""
     head = Head("boosting").fit(*clustered(120))

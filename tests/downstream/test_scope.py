@@ -108,10 +108,13 @@ def test_arrays_that_do_not_fit_are_refused(keeper, tmp_path, rewrite_card):
     file = tmp_path / "head" / "head.npz"
     with np.load(file) as found:
         sound = dict(found)
-    for name, value in {
-        "scope_rows": sound["scope_rows"][:, :-1],
-        "scope_starts": np.array([0, 5, 5]),
-    }.items():
+    for name, value in (
+        ("scope_rows", sound["scope_rows"][:, :-1]),
+        ("scope_rows", sound["scope_rows"].astype(str)),
+        ("scope_starts", np.array([0, 5, 5])),
+        ("scope_starts", np.array([-3, 2, 5])),
+        ("scope_starts", sound["scope_starts"].astype(float)),
+    ):
         np.savez(file, **sound | {name: value})
         rewrite_card(tmp_path / "head" / "head.json")
         with pytest.raises(HeadError, match="no complete head"):

@@ -34,6 +34,7 @@ def priced(make_table, clustered):
         price=price,
         size=[str(value) if number % 9 else "" for number, value in enumerate(size)],
         region=region.tolist(),
+        zone=region.tolist(),
     )
 
 
@@ -104,7 +105,7 @@ def test_columns_help_and_are_said(priced):
 @pytest.mark.parametrize("task", ["classes", "multilabel"])
 def test_columns_work_for_classes(task, priced, tmp_path):
     """What columns alone tell is learned, for one class a row and for several."""
-    head = train(priced, task=task, label="region", columns=["region"])
+    head = train(priced, task=task, label="zone", columns=["region"])
     metrics = head.metrics_
     assert metrics["accuracy" if task == "classes" else "subset_accuracy"] == 1.0
     head.save(tmp_path / "head")
@@ -121,6 +122,14 @@ def test_a_missing_column_is_named(priced, table):
             use(table)
     with pytest.raises(UsageError, match="has no column 'nothing'"):
         train(priced, columns=["nothing"])
+
+
+def test_labels_are_not_learned_from_themselves(priced):
+    """The label column cannot be one of the columns; one that is named twice counts once."""
+    with pytest.raises(UsageError, match="'region' holds the labels"):
+        train(priced, label="region", columns=["size", "region"])
+    twice = Head(columns=["size", "size"]).fit(priced)
+    assert twice.columns_.names == ["size"]
 
 
 def test_unknown_categories_and_missing_numbers_are_taken(priced, make_table, clustered):
@@ -232,6 +241,20 @@ def test_options_that_contradict_the_task_are_refused(options, said, make_table,
     made = make_table(*clustered(30), n=list(range(30)))
     with pytest.raises(UsageError, match=said):
         train(made, **options)
+
+
+@pytest.mark.parametrize(
+    ("head", "y", "said"),
+    [
+        (MultilabelHead(), ["spam", "ham"] * 30, "list of classes"),
+        (MultilabelHead(), [()] * 60, "no row of y has one"),
+        (Head(), ["spam", None] * 30, "holds None"),
+    ],
+)
+def test_labels_of_arrays_that_cannot_be_meant_are_refused(head, y, said, clustered):
+    """Letters are no classes, and nothing is none."""
+    with pytest.raises(ValueError, match=said):
+        head.fit(clustered(60)[0], np.array(y, dtype=object) if None in y else y)
 
 
 def test_a_head_of_another_task_is_told(priced, tmp_path):

@@ -21,12 +21,12 @@ def plain(value: object) -> str:
     """Return a text of the data escaped, cut where long, its controls spelled out."""
     text = str(value)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-    return html.escape(printable(text, keep_lines=True))
+    return _escaped(text)
 
 
 def safe(value: object) -> str:
     """Return a text of the data as an element that cannot turn the direction of its neighbours."""
-    return f"<bdi>{_BREAKS.sub(_BREAK, plain(value))}</bdi>"
+    return _apart(plain(value))
 
 
 def percent(value: float | None) -> str:
@@ -58,8 +58,8 @@ def in_words(interval: Json, *, share: bool = True) -> str:
 
 
 def prose(text: str) -> str:
-    """Return a sentence of ours with texts of the data in it, `code` as such."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", safe(text))
+    """Return a sentence of ours with texts of the data in it, `code` as such, however long."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _apart(_escaped(text)))
 
 
 def whiskers(interval: Json) -> str:
@@ -112,6 +112,14 @@ def table(name: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]) -> 
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines[:_MOST_ROWS])}</tbody>"
         f"</table></div>{left}"
     )
+
+
+def _escaped(text: str) -> str:
+    return html.escape(printable(text, keep_lines=True))
+
+
+def _apart(escaped: str) -> str:
+    return f"<bdi>{_BREAKS.sub(_BREAK, escaped)}</bdi>"
 
 
 def _row(cells: Sequence[Any], kinds: Sequence[str]) -> str:

@@ -33,7 +33,8 @@ def _folds(scores: Json) -> str:
         return safe(scores["skipped"])
     return (
         f"{number(scores['folds'])}, stratified, dealt anew {number(scores['repeats'])} times; "
-        "every choice is made on the rows a model learns from"
+        "no model has seen the rows it is scored on; on all but small tables the strength of the "
+        "penalty is chosen once, by the first of them"
     )
 
 

@@ -73,6 +73,16 @@ def test_a_class_in_one_group_is_never_held_out(make_table, clustered):
     assert found.scored.sum() == 59
 
 
+def test_a_row_without_a_value_is_a_group_of_its_own(make_table, clustered):
+    """Null, NaN and the empty string are no value; a list is none that could be compared."""
+    owners = [None, float("nan"), 7.0, 7.0, None, float("nan")]
+    table = make_table(*clustered(6), owner=owners, tags=[["a"]] * 6)
+    assert len(np.unique(Study.open(table, group="owner").groups)) == 5
+    for option in ("group", "split"):
+        with pytest.raises(UsageError, match="one text, number, truth value or date"):
+            Study.open(table, **{option: "tags"})
+
+
 def test_a_bounded_study_keeps_groups_and_proportions(make_table, clustered):
     """A sample has whole groups and each class in proportion, and says of how many rows it is."""
     vectors, labels = clustered(600)
@@ -95,3 +105,12 @@ def test_a_bounded_study_keeps_rare_classes(make_table, clustered):
     assert 60 <= len(few) <= 80
     assert few.names[-1] == "rare"
     assert (few.classes == 3).sum() == 5
+
+
+def test_a_group_of_several_classes_costs_none_its_rows(make_table, clustered):
+    """A rare class keeps its first groups where one of its rows equals a row of another class."""
+    vectors, _ = clustered(60)
+    labels = ["a"] * 50 + ["b"] * 10
+    contents = [f"{number:064}" for number in [*range(59), 0]]
+    few = Study.open(make_table(vectors, labels, content_sha256=contents)).bounded(12)
+    assert (few.data.y == "b").sum() >= 5

@@ -150,6 +150,13 @@ def test_no_text_becomes_markup(text):
     assert shown.text == printable(text, keep_lines=True) or len(text) > 400
 
 
+def test_advice_is_shown_to_its_end(facts):
+    """A sentence that names long ids is no text of the data, and is not cut."""
+    told = f"Check {', '.join(f'{n}/' + 'x' * 150 for n in range(5))}: `featurize train` <last>."
+    page = Outline(render(facts | {"advice": [told]}, {}))
+    assert "featurize train <last>." in page.text
+
+
 def test_same_facts_give_the_same_page(facts):
     """A page depends on its facts alone: no time, no random id."""
     assert render(facts, {}) == render(facts, {})
