@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 import featurize
 from downstream import Head
-from downstream.heads.reliability import expected_calibration_error
+from downstream.heads.trust.reliability import expected_calibration_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,10 +22,10 @@ from results import write_section
 
 import featurize
 from downstream.report.held_out import held_out
-from downstream.report.leak import leak_of_split
-from downstream.report.noise import noise
+from downstream.report.quality.leak import leak_of_split
+from downstream.report.quality.noise import noise
+from downstream.report.quality.twins import Twins
 from downstream.report.study import Study
-from downstream.report.twins import Twins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from results import write_section
 
 import featurize
 from downstream import Head
-from downstream.heads.registry import MODELS
+from downstream.heads.models.registry import MODELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ import numpy as np
 from results import RESULTS, write_section
 
 import featurize
-from downstream.report.baselines import Rivals
+from downstream.report.baselines.baselines import Rivals
 from downstream.report.held_out import held_out
 from downstream.report.study import Study
 from downstream.report.transfer import transfer

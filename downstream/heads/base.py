@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import ArrayLike, NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 
 class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from downstream.heads.base import TableHead
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 _REQUIRED = ("label", "table_version", "unmatched", "rows", "libraries")
 # as earlier heads have it

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 ARCHIVE = "columns.skops"
 MAX_CATEGORIES = 100

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from downstream.datasets import LABEL, Dataset, Table, open_table
-from downstream.heads.choice import log_losses
 from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead
 from downstream.heads.measures import class_figures, measure_multilabel, measure_numbers
+from downstream.heads.models.choice import log_losses
 from downstream.heads.multilabel import MultilabelHead
 from downstream.heads.opening import open_head
 from downstream.heads.regression import RegressionHead
-from downstream.heads.reliability import expected_calibration_error
+from downstream.heads.trust.reliability import expected_calibration_error
 from featurize.errors import HeadError
 from featurize.types import Json
 

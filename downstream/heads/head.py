@@ -12,16 +12,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from downstream.datasets import Table, Task, open_table
 from downstream.heads import card
 from downstream.heads.base import TableHead
-from downstream.heads.model import Lesson, Model
-from downstream.heads.registry import MODELS, model_named
-from downstream.heads.trust import Trust, Wanted
-from downstream.heads.weights import class_weights
+from downstream.heads.models.model import Lesson, Model
+from downstream.heads.models.registry import MODELS, model_named
+from downstream.heads.models.weights import class_weights
+from downstream.heads.trust.trust import Trust, Wanted
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 
 class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn has no types

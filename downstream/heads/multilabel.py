@@ -14,17 +14,17 @@ from sklearn.utils.validation import validate_data
 from downstream.datasets import Table, Task, strata
 from downstream.heads import card
 from downstream.heads.base import TableHead
-from downstream.heads.linear import LinearModel
-from downstream.heads.model import Lesson
-from downstream.heads.registry import LINEAR_MODELS, model_named
-from downstream.heads.scaling import Scaling
+from downstream.heads.models.linear import LinearModel
+from downstream.heads.models.model import Lesson
+from downstream.heads.models.registry import LINEAR_MODELS, model_named
+from downstream.heads.models.scaling import Scaling
 from downstream.heads.split import splits
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 _FOLDS = 5
 _ENOUGH = 10

@@ -13,16 +13,16 @@ from sklearn.utils.validation import validate_data
 from downstream.datasets import Table, Task, strata
 from downstream.heads import card
 from downstream.heads.base import TableHead
-from downstream.heads.choice import scored_folds
-from downstream.heads.model import Lesson
-from downstream.heads.numbers import NUMBER_MODELS, NumberModel
-from downstream.heads.registry import model_named
+from downstream.heads.models.choice import scored_folds
+from downstream.heads.models.model import Lesson
+from downstream.heads.models.numbers import NUMBER_MODELS, NumberModel
+from downstream.heads.models.registry import model_named
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 COVERAGE = 0.9
 _ENOUGH = 20

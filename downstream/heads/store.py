@@ -18,7 +18,7 @@ from featurize.types import Json
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
     Predict = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from downstream.ranking.contestant import Contestant
-from downstream.report.baselines import baselines
+from downstream.report.baselines.baselines import baselines
 from downstream.report.held_out import NEVER, HeldOut, held_out
 from downstream.report.intervals import group_variance, interval, p_value, student
 from downstream.report.scores import scores

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.heads.solvers import LogisticModel
+from downstream.heads.models.solvers import LogisticModel
 from downstream.heads.split import splits
 from downstream.report.held_out import learned
 from downstream.report.intervals import interval, student

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from downstream.heads.model import Lesson
-from downstream.heads.solvers import LogisticModel
+from downstream.heads.models.model import Lesson
+from downstream.heads.models.solvers import LogisticModel
 from downstream.heads.split import splits
 from downstream.report.study import Study
 

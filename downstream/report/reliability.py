@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from downstream.heads.calibration import Method, calibrate_honestly
-from downstream.heads.out_of_fold import HeldOutRows
-from downstream.heads.reliability import expected_calibration_error, reliability_bins
+from downstream.heads.trust.calibration import Method, calibrate_honestly
+from downstream.heads.trust.out_of_fold import HeldOutRows
+from downstream.heads.trust.reliability import expected_calibration_error, reliability_bins
 from downstream.report.held_out import NEVER, HeldOut
 from downstream.report.study import Study
 from featurize.types import Json

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from downstream.heads.choice import log_losses
+from downstream.heads.models.choice import log_losses
 from downstream.report.held_out import NEVER, HeldOut
 from downstream.report.intervals import correction, group_variance, interval, share, student, wilson
 from downstream.report.study import Study

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from downstream.report.balance import balance
-from downstream.report.baselines import Rivals, baselines
-from downstream.report.confusion import confusion
+from downstream.report.baselines.baselines import Rivals, baselines
 from downstream.report.curve import curve
-from downstream.report.duplicates import duplicates
 from downstream.report.held_out import HeldOut, held_out
-from downstream.report.noise import noise
+from downstream.report.quality.balance import balance
+from downstream.report.quality.confusion import confusion
+from downstream.report.quality.duplicates import duplicates
+from downstream.report.quality.noise import noise
 from downstream.report.reliability import calibration
 from downstream.report.scores import scores
 from downstream.report.study import Study

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from downstream.report.baselines import MAJORITY, Rivals
+from downstream.report.baselines.baselines import MAJORITY, Rivals
 from downstream.report.held_out import NEVER, HeldOut
 from downstream.report.intervals import correction, p_value, student
 from downstream.report.scores import Events

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from downstream.heads.registry import MODELS
+from downstream.heads.models.registry import MODELS
 
 NOUNS = {"animal": ["fox", "dog"], "service": ["refund", "parcel"], "bank": ["card", "late"]}
 COLOURS = ["red", "green", "blue", "fast", "slow"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from downstream import Head, evaluate, predict_table, train
-from downstream.heads.abstention import Abstention, lower_bound
+from downstream.heads.trust.abstention import Abstention, lower_bound
 from featurize.errors import HeadError, UsageError
 
 

@@ -8,7 +8,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn.calibration import calibration_curve
 
 from downstream import Head
-from downstream.heads.calibration import (
+from downstream.heads.models.model import Lesson
+from downstream.heads.split import splits
+from downstream.heads.trust.calibration import (
     COLDEST,
     Isotonic,
     Method,
@@ -16,10 +18,8 @@ from downstream.heads.calibration import (
     calibrate,
     cross_fitted,
 )
-from downstream.heads.model import Lesson
-from downstream.heads.out_of_fold import HeldOutRows, Sample, out_of_fold
-from downstream.heads.reliability import expected_calibration_error, reliability_bins
-from downstream.heads.split import splits
+from downstream.heads.trust.out_of_fold import HeldOutRows, Sample, out_of_fold
+from downstream.heads.trust.reliability import expected_calibration_error, reliability_bins
 from featurize.errors import UsageError
 
 CLASSES = 4

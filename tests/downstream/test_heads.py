@@ -14,9 +14,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from downstream import Head, evaluate, predict_table, train
 from downstream.datasets import load_dataset
-from downstream.heads import differences, inspect_head, scaling, training, verify_head
-from downstream.heads.registry import MODELS
-from downstream.heads.scaling import Scaling
+from downstream.heads import differences, inspect_head, training, verify_head
+from downstream.heads.models import scaling
+from downstream.heads.models.registry import MODELS
+from downstream.heads.models.scaling import Scaling
 from downstream.heads.split import splits
 from featurize.bundle import EncoderCard
 from featurize.errors import FeaturizeError, HeadError, MismatchError, TableError, UsageError

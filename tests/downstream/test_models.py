@@ -6,9 +6,9 @@ from sklearn.svm import LinearSVC
 
 from downstream import Head, train
 from downstream.heads import inspect_head, verify_head
-from downstream.heads.model import Lesson
-from downstream.heads.registry import MODELS
-from downstream.heads.solvers import SvmModel
+from downstream.heads.models.model import Lesson
+from downstream.heads.models.registry import MODELS
+from downstream.heads.models.solvers import SvmModel
 from featurize.errors import UsageError
 
 

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from downstream import Head, evaluate, predict_table, train
-from downstream.heads import inspect_head, scope
-from downstream.heads.scope import Scope
+from downstream.heads import inspect_head
+from downstream.heads.trust import scope
+from downstream.heads.trust.scope import Scope
 from featurize.errors import HeadError
 
 

@@ -16,8 +16,8 @@ from downstream import (
     train,
 )
 from downstream.heads import verify_head
-from downstream.heads.numbers import NUMBER_MODELS
-from downstream.heads.registry import LINEAR_MODELS
+from downstream.heads.models.numbers import NUMBER_MODELS
+from downstream.heads.models.registry import LINEAR_MODELS
 from featurize.errors import HeadError, UsageError
 
 

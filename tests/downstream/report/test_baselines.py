@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from downstream.report.baselines import Rivals, baselines
+from downstream.report.baselines.baselines import Rivals, baselines
 from downstream.report.held_out import held_out
 from downstream.report.study import Study
 from downstream.report.transfer import transfer

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from downstream.report.balance import balance
-from downstream.report.confusion import confusion
 from downstream.report.held_out import HeldOut
+from downstream.report.quality.balance import balance
+from downstream.report.quality.confusion import confusion
 from downstream.report.study import Study
 
 NAMES = ["cat", "dog", "fox"]

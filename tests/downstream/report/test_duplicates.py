@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from downstream.report.duplicates import duplicates
-from downstream.report.overlap import overlaps
+from downstream.report.quality.duplicates import duplicates
+from downstream.report.quality.overlap import overlaps
+from downstream.report.quality.twins import Twins, joined
 from downstream.report.study import Study
-from downstream.report.twins import Twins, joined
 from featurize.errors import UsageError
 from featurize.storage import sha256_bytes
 from featurize.types import Modality

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from downstream.report.confusion import confusion
 from downstream.report.held_out import NEVER, HeldOut, held_out
-from downstream.report.noise import noise, wrong_share
+from downstream.report.quality.confusion import confusion
+from downstream.report.quality.noise import noise, wrong_share
 from downstream.report.study import Study
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from downstream.heads.reliability import expected_calibration_error
+from downstream.heads.trust.reliability import expected_calibration_error
 from downstream.report.held_out import HeldOut, held_out
 from downstream.report.reliability import calibration
 from downstream.report.study import Study

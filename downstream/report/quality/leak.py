@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.heads.model import Lesson
-from downstream.heads.solvers import LogisticModel
+from downstream.heads.models.model import Lesson
+from downstream.heads.models.solvers import LogisticModel
 from downstream.report.held_out import FOLDS, NEVER, HeldOut, held_out
 from downstream.report.intervals import Z, group_variance, interval, share
+from downstream.report.quality.twins import joined
 from downstream.report.study import Study
-from downstream.report.twins import joined
 from featurize.types import Json
 
 if TYPE_CHECKING:

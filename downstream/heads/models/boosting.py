@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from downstream.heads import archive
-from downstream.heads.model import Lesson
-from downstream.heads.scaling import Scaling
+from downstream.heads.models.model import Lesson
+from downstream.heads.models.scaling import Scaling
+from downstream.heads.models.threads import limited
 from downstream.heads.split import splits
-from downstream.heads.threads import limited
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 _ARCHIVE = "model.skops"
 MAX_ROUNDS = 100

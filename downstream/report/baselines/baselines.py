@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from downstream.report.baselines.raw import Kind, Lacking
+from downstream.report.baselines.raw_images import Images
+from downstream.report.baselines.raw_texts import Texts
 from downstream.report.held_out import HeldOut, Learner, cross_validated
-from downstream.report.raw import Kind, Lacking
-from downstream.report.raw_images import Images
-from downstream.report.raw_texts import Texts
 from downstream.report.scores import Events
 from downstream.report.study import Study
 from featurize.types import Json

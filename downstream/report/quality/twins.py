@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from downstream.report.nearest import NONE, nearest
-from downstream.report.overlap import overlaps
-from downstream.report.resemblance import resemblances
+from downstream.report.quality.overlap import overlaps
+from downstream.report.quality.resemblance import resemblances
 from downstream.report.study import Study
 from featurize.types import Modality
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from downstream.heads.boosting import Trees
-from downstream.heads.choice import scored_folds
-from downstream.heads.linear import ARRAYS
-from downstream.heads.model import Lesson
-from downstream.heads.neighbors import Neighbors
-from downstream.heads.scaling import Scaling
+from downstream.heads.models.boosting import Trees
+from downstream.heads.models.choice import scored_folds
+from downstream.heads.models.linear import ARRAYS
+from downstream.heads.models.model import Lesson
+from downstream.heads.models.neighbors import Neighbors
+from downstream.heads.models.scaling import Scaling
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
     Learn: TypeAlias = Callable[
         [NDArray[np.floating], NDArray[np.float64], float],

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from downstream.heads.choice import log_losses, softmax
+from downstream.heads.models.choice import log_losses, softmax
 from downstream.heads.split import deal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from downstream.heads.model import Parts
-    from downstream.heads.out_of_fold import HeldOutRows
+    from downstream.heads.models.model import Parts
+    from downstream.heads.trust.out_of_fold import HeldOutRows
 
 MIN_ROWS = 50
 MIN_ISOTONIC_ROWS = 1_000

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from downstream.heads.choice import Search
-from downstream.heads.linear import LinearModel, Solved
-from downstream.heads.model import Lesson
+from downstream.heads.models.choice import Search
+from downstream.heads.models.linear import LinearModel, Solved
+from downstream.heads.models.model import Lesson
 
 
 class LogisticModel(LinearModel):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from downstream.heads.choice import part
-from downstream.heads.model import Lesson, Model
+from downstream.heads.models.choice import part
+from downstream.heads.models.model import Lesson, Model
 from downstream.heads.split import splits, subsample
 
 if TYPE_CHECKING:

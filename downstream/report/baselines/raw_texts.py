@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from downstream.heads.choice import log_losses
+from downstream.heads.models.choice import log_losses
 from downstream.heads.split import splits
+from downstream.report.baselines.raw import Lacking, require
 from downstream.report.held_out import Learner
-from downstream.report.raw import Lacking, require
 from downstream.report.study import Study
 from featurize.types import Modality
 

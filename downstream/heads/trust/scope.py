@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 MAX_ROWS = 20_000
 BLOCK = 1_024  # rows whose similarities are in memory at once

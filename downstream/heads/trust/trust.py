@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from downstream.heads.abstention import Abstention
-from downstream.heads.calibration import (
+from downstream.heads.models.model import Lesson, Model
+from downstream.heads.trust.abstention import Abstention
+from downstream.heads.trust.calibration import (
     Calibration,
     Method,
     calibrate_honestly,
     load_calibration,
 )
-from downstream.heads.model import Lesson, Model
-from downstream.heads.out_of_fold import MAX_ROWS, HeldOutRows, Sample, out_of_fold
-from downstream.heads.reliability import expected_calibration_error
-from downstream.heads.scope import Scope
+from downstream.heads.trust.out_of_fold import MAX_ROWS, HeldOutRows, Sample, out_of_fold
+from downstream.heads.trust.reliability import expected_calibration_error
+from downstream.heads.trust.scope import Scope
 from featurize.errors import UsageError
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 ENOUGH_ROWS = 5_000
 _CALIBRATION, _SCOPE = "calibration_", "scope_"

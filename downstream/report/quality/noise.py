@@ -9,7 +9,7 @@ import numpy as np
 from downstream.report.held_out import NOTHING, HeldOut
 from downstream.report.intervals import share
 from downstream.report.nearest import NONE, nearest
-from downstream.report.shown import shown
+from downstream.report.quality.shown import shown
 from downstream.report.study import Study
 from featurize.types import Json
 

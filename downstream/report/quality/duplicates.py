@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downstream.report.held_out import HeldOut
-from downstream.report.leak import leak_of_random_rows, leak_of_split
-from downstream.report.shown import shown
+from downstream.report.quality.leak import leak_of_random_rows, leak_of_split
+from downstream.report.quality.shown import shown
+from downstream.report.quality.twins import Twins, evidence
 from downstream.report.study import Study
-from downstream.report.twins import Twins, evidence
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def duplicates(study: Study, held: HeldOut | None = None) -> Json:
     `surplus` how many of them could go if one stayed of each group, `largest` the rows of the
     largest. `conflicts` counts groups, and the rows in them, whose labels differ. `leak` says what
     happens where rows are dealt out at random, `split` what the study's own split does, see
-    `downstream.report.leak`. `examples` are pairs of rows, those with different labels first.
+    `quality.leak`. `examples` are pairs of rows, those with different labels first.
     """
     twins = Twins.of(study)
     sizes = np.bincount(twins.group)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from downstream.heads.model import Lesson
+from downstream.heads.models.model import Lesson
 from downstream.heads.split import splits, subsample
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downstream.report.held_out import NOTHING, HeldOut
-from downstream.report.shown import shown
+from downstream.report.quality.shown import shown
 from downstream.report.study import Study
 from featurize.types import Json
 

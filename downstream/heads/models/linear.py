@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from downstream.heads.choice import Choice, Search, choose, softmax
-from downstream.heads.model import Lesson
-from downstream.heads.scaling import Scaling
+from downstream.heads.models.choice import Choice, Search, choose, softmax
+from downstream.heads.models.model import Lesson
+from downstream.heads.models.scaling import Scaling
 from featurize.errors import HeadError
 from featurize.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from downstream.heads.model import Parts
+    from downstream.heads.models.model import Parts
 
 ARRAYS = ("mean", "scale", "coef", "intercept")
 MAX_SCORES = 100_000_000

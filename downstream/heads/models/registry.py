@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from downstream.heads.boosting import BoostingModel
-from downstream.heads.linear import LinearModel
-from downstream.heads.model import Model
-from downstream.heads.neighbors import KnnModel
-from downstream.heads.solvers import CentroidModel, LogisticModel, RidgeModel, SvmModel
+from downstream.heads.models.boosting import BoostingModel
+from downstream.heads.models.linear import LinearModel
+from downstream.heads.models.model import Model
+from downstream.heads.models.neighbors import KnnModel
+from downstream.heads.models.solvers import CentroidModel, LogisticModel, RidgeModel, SvmModel
 from featurize.errors import UsageError
 
 M = TypeVar("M")

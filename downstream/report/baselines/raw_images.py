@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from downstream.report.baselines.raw import Lacking, require
 from downstream.report.held_out import Learner, head_learner
 from downstream.report.images import small_images
-from downstream.report.raw import Lacking, require
 from downstream.report.study import Study
 from featurize.types import Modality
 

@@ -1,0 +1,1 @@
+"""How far to trust a head: honest probabilities, when to answer, what belongs to no class."""

@@ -1,0 +1,1 @@
+"""What the labels are worth without the encoder, on the same folds."""

@@ -1,0 +1,1 @@
+"""What the vectors and predictions say of the data: wrong labels, duplicates, leaks, balance."""
