@@ -87,7 +87,8 @@ def load(data: NDArray[np.uint8], expected: type[Any]) -> Any:
     """Make an estimator of a type again; raise ValueError for an archive that is not to be trusted.
 
     Before skops sees it: members are plain, not compressed (so that they cannot grow), arrays are
-    as large as they say and hold no objects, and every type is in the fixed list `ALLOWED`.
+    as large as they say, hold no objects and are named once (so that none is made a thousand times
+    over), and every type is in the fixed list `ALLOWED`.
     """
     import skops.io
 
@@ -99,6 +100,9 @@ def load(data: NDArray[np.uint8], expected: type[Any]) -> Any:
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RecursionError) as error:
         raise ValueError(f"it is no skops archive: {error}") from error
     _require_allowed(schema)
+    files = list(_files(schema))
+    if len(set(files)) != len(files):
+        raise ValueError("an array is named more than once")
     try:
         estimator = skops.io.loads(content, trusted=_TRUSTED)
     except Exception as error:  # whatever a parser meets in a stranger's file
@@ -115,6 +119,15 @@ def _nodes(value: Any) -> Iterator[Json]:
     held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for each in held:
         yield from _nodes(each)
+
+
+def _files(value: Any) -> Iterator[str]:
+    """Yield the members that are named, at any depth."""
+    if isinstance(value, dict) and isinstance(value.get("file"), str):
+        yield value["file"]
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in held:
+        yield from _files(each)
 
 
 def _require_plain(archive: zipfile.ZipFile) -> None:

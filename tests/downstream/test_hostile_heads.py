@@ -173,6 +173,17 @@ def test_generators_of_random_numbers_are_refused(clustered):
     assert b"Generator" not in content.tobytes()
 
 
+def test_arrays_cannot_be_multiplied():
+    """A small file whose schema names one array many times would fill the memory."""
+    node = {"__class__": "ndarray", "__module__": "numpy", "__loader__": "NdArrayNode"}
+    nodes = [node | {"type": "numpy", "file": "1.npy", "__id__": number} for number in (1, 2)]
+    held = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode"}
+    told = json.dumps(held | {"content": nodes, "__id__": 0, "_skops_version": "0.16.0"})
+    content = zipped({"1.npy": npy(np.zeros(2)), "schema.json": told})
+    with pytest.raises(ValueError, match="named more than once"):
+        archive.load(np.frombuffer(content, np.uint8), list)
+
+
 def test_trees_that_point_beyond_their_nodes_are_refused(clustered, tmp_path, rewrite_card):
     """scikit-learn would read memory that is not theirs."""
     head = Head("boosting").fit(*clustered(120))
