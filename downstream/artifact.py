@@ -48,7 +48,7 @@ class Artifact:
     def saving(self, path: Path, facts: Json) -> Iterator[Path]:
         """Fill a new folder, which then gets its card and replaces an older one as a whole."""
         final = path.resolve()
-        self._require_free(final)
+        self.require_free(final)
         with new_folder(final, overwrite=True) as folder:
             yield folder
             card = {
@@ -139,8 +139,13 @@ class Artifact:
         yield from self.files
         yield from (name for name in self.optional if (folder / name).exists())
 
-    def _require_free(self, path: Path) -> None:
-        """Refuse to replace anything but an older folder of the same kind."""
+    def require_free(self, path: Path) -> None:
+        """Refuse to lie in a table, and to replace anything but an older folder of the same kind.
+
+        Raises UsageError for the former, the kind's own error for the latter.
+        """
+        path = path.resolve()
+        _require_outside(path)
         if path.is_dir() and ((path / self.card).is_file() or not any(path.iterdir())):
             return
         if path.exists():
@@ -155,6 +160,15 @@ def _self_hash(card: Json) -> str:
     return sha256_bytes(canonical_json(body))
 
 
+def _require_outside(final: Path) -> None:
+    inside = next((folder for folder in final.parents if Layout.of(folder).log.is_dir()), None)
+    if inside is not None:
+        raise UsageError(
+            f"--out {final} lies inside the table {inside}, whose readers take all it holds.",
+            fix="Choose a place outside of every table.",
+        )
+
+
 def free_file(path: Path, suffix: str, command: str, is_ours: Callable[[Path], bool]) -> Path:
     """Return where a command may write a file; the folder is then there.
 
@@ -167,12 +181,7 @@ def free_file(path: Path, suffix: str, command: str, is_ours: Callable[[Path], b
             f"--out {final}: `{command}` writes a {suffix} file.",
             fix=f"Give the file a name that ends in {suffix}.",
         )
-    inside = next((folder for folder in final.parents if Layout.of(folder).log.is_dir()), None)
-    if inside is not None:
-        raise UsageError(
-            f"--out {final} lies inside the table {inside}, whose readers take all it holds.",
-            fix="Choose a place outside of every table.",
-        )
+    _require_outside(final)
     if final.exists() and not is_ours(final):
         raise HeadError(
             f"{final} is in the way: no earlier run of `{command}` has written it.",

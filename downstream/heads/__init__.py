@@ -8,9 +8,11 @@ from downstream.heads.multilabel import MultilabelHead
 from downstream.heads.opening import open_head
 from downstream.heads.prediction import predict_table
 from downstream.heads.regression import RegressionHead
+from downstream.heads.store import HEAD
 from downstream.heads.training import train
 
 __all__ = [
+    "HEAD",
     "Head",
     "MultilabelHead",
     "RegressionHead",

@@ -37,11 +37,25 @@ def _transfer(facts: Json) -> Iterator[str]:
             f"Do not use this encoder for these labels as it is: {rival} does better on the same "
             f"rows. Take {rival}, or try another encoder (`featurize embed --encoder`)."
         )
-    if facts["verdict"] == "neutral":
+    if facts["verdict"] != "neutral":
+        return
+    if _beats_majority(facts):
+        yield (
+            f"For this label alone take {rival}: it is simpler, and not shown to be worse than the "
+            f"vectors. More labels or another encoder may change that."
+        )
+    else:
         yield (
             f"Do not rely on this transfer yet: it is not shown to beat {rival}. Try another "
             f"encoder, or check whether the label can be told from the inputs at all."
         )
+
+
+def _beats_majority(facts: Json) -> bool:
+    """Say whether the head clearly does better than naming the largest class."""
+    head = _of(facts, "scores").get("balanced_accuracy")
+    largest = _of(_of(facts, "baselines"), "majority").get("balanced_accuracy")
+    return bool(head and largest and head["low"] > largest["high"])
 
 
 def _leak(facts: Json) -> Iterator[str]:
@@ -133,10 +147,10 @@ def _calibration(facts: Json) -> Iterator[str]:
     before = error.get("before")
     if before is not None and before > _SURE:
         after = error.get("after")
-        better = "" if after is None else f", to {after:.1%}"
+        better = "" if after is None else f"; calibration brings this to {after:.1%}"
         yield (
             f"Leave calibration on (`--calibrate auto`, as `train` does by itself): bare "
-            f"confidences are {before:.1%} off on average; it changes this{better}."
+            f"confidences are {before:.1%} off on average{better}."
         )
 
 

@@ -32,8 +32,9 @@ def curve(study: Study, *, rows: int | None = None, target: float | None = None)
     `points` are what `measured` finds. `forecast` is for learning from `rows` rows, by default 5
     times those of the study; `needed` says how many labels per class bring the accuracy `target`,
     by default the next round figure: null where the curve does not get there with 20 times the
-    rows that were learned from, and then its ends stop there. Both come from a power law; their
-    intervals are those of 200 bootstrap samples of the draws. Skipped where the classes are too
+    rows that were learned from, and then its ends stop there. Both come from a power law, never
+    below what was measured last, since more labels do not harm; their intervals are those of 200
+    bootstrap samples of the draws. Skipped where the classes are too
     small for three sizes.
     """
     sizes, accuracy = measured(study)
@@ -46,10 +47,11 @@ def curve(study: Study, *, rows: int | None = None, target: float | None = None)
     errors = np.maximum(1 - accuracy, 0.5 / tests)
     law, laws = bootstrapped(sizes, errors, RESAMPLED, study.seed)
     wanted = rows or GROWTH * len(study)
+    last = float(1 - errors[:, -1].mean())
     return {
         "points": _points(sizes, accuracy, len(study.names)),
-        "forecast": {"rows": wanted, "accuracy": _forecast(law, laws, wanted)},
-        "needed": _needed(law, laws, (len(study.names), int(sizes[-1])), target),
+        "forecast": {"rows": wanted, "accuracy": _forecast(law, laws, wanted, last)},
+        "needed": _needed(law, laws, (len(study.names), int(sizes[-1]), last), target),
     }
 
 
@@ -111,24 +113,29 @@ def _points(sizes: NDArray[np.intp], accuracy: NDArray[np.float64], classes: int
     ]
 
 
-def _forecast(law: PowerLaw, laws: list[PowerLaw], rows: int) -> Json:
+def _forecast(law: PowerLaw, laws: list[PowerLaw], rows: int, last: float) -> Json:
     found = [1 - each.error(rows) for each in laws]
     low, high = np.quantile(found, [0.025, 0.975])
-    mean = 1 - law.error(rows)
+    mean = max(last, 1 - law.error(rows))
     return interval(mean, min(mean, low), max(mean, high))
 
 
 def _needed(
-    law: PowerLaw, laws: list[PowerLaw], learned: tuple[int, int], target: float | None
+    law: PowerLaw, laws: list[PowerLaw], learned: tuple[int, int, float], target: float | None
 ) -> Json:
-    """Return how many labels a class the target needs; `learned` are the classes and their rows."""
-    classes, rows = learned
-    reached = 1 - law.error(rows)
+    """Return how many labels a class the target needs.
+
+    `learned` are the classes, the rows and the accuracy of the largest training.
+    """
+    classes, rows, last = learned
+    reached = max(last, 1 - law.error(rows))
     wanted = target or next((each for each in TARGETS if each > reached), TARGETS[-1])
+    if wanted <= last:
+        return {"target": wanted, "per_class": None, "why": f"{last:.1%} are reached already."}
     most = REACH * rows / classes
     each = law.rows_for(1 - wanted) / classes
     if each > most:
-        best = 1 - law.error(REACH * rows)
+        best = max(last, 1 - law.error(REACH * rows))
         why = (
             f"The curve does not reach {wanted:.1%} with {REACH} times the labels: there it is "
             f"forecast at {best:.1%}."

@@ -106,7 +106,9 @@ def train(  # noqa: PLR0913  # a command's options are its parameters
 ) -> Outcome:
     """Train a head on a table and measure it on a hold-out."""
     from downstream import train as train_head
+    from downstream.heads import HEAD
 
+    HEAD.require_free(out)
     head = train_head(
         table,
         model=model,

@@ -215,6 +215,14 @@ def test_predict_stays_out_of_every_table(command, head, table, embed):
         assert not out.parent.exists()
 
 
+def test_a_head_stays_out_of_every_table(command, table):
+    """A head inside a table is refused, before anything is read."""
+    code, data, _ = command("train", table, "--out", table / "head", "--label", "nope", "--json")
+    assert (code, data["error"]["kind"]) == (2, "usage")
+    assert "inside the table" in data["error"]["message"]
+    assert not (table / "head").exists()
+
+
 def test_probabilities_come_in_ascending_order_of_classes(command, head, table, tmp_path):
     """The order that JSON and file state is that of the class names."""
     out = tmp_path / "p.parquet"

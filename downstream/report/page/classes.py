@@ -16,6 +16,7 @@ from downstream.report.page.markup import (
 )
 from downstream.report.page.rows import Pictures, example
 from featurize.types import Json
+from featurize.wording import counted
 
 _MOST_IN_MATRIX = 30
 _DARK = 0.7  # share of a cell on which the colour of the page is easier to read than its ink
@@ -82,8 +83,8 @@ def _matrix(names: list[str], matrix: list[list[float]]) -> str:
     )
     return (
         paragraph(
-            "One line for each true class, one column for each predicted one; the darker, "
-            "the larger the share of the line.",
+            "One line for each true class, one column for each predicted one; the stronger the "
+            "colour, the larger the share of the line.",
             "note",
         )
         + '<div class="scroll" role="region" aria-label="Confusion matrix" tabindex="0">'
@@ -105,7 +106,7 @@ def _cell(count: float, share: float) -> str:
 def _pair(pair: Json, pictures: Pictures) -> str:
     """Return one pair of classes with rows of the one that were taken for the other."""
     shown = "".join(example(row, pictures) for row in pair["examples"])
-    told = f"{number(pair['rows'])} rows, {percent(pair['share'])} of the class"
+    told = f"{counted(pair['rows'], 'row')}, {percent(pair['share'])} of the class"
     return (
         f'<div class="pair"><h3>{safe(pair["truth"])} <span aria-hidden="true">→</span>'
         f'<span class="unseen"> taken for </span> {safe(pair["predicted"])}</h3>'

@@ -11,7 +11,6 @@ from downstream.heads.models.model import Lesson
 from downstream.heads.models.solvers import LogisticModel
 from downstream.report.held_out import FOLDS, NEVER, HeldOut, held_out
 from downstream.report.intervals import Z, group_variance, interval, share
-from downstream.report.quality.twins import joined
 from downstream.report.study import Study
 from featurize.types import Json
 
@@ -25,19 +24,19 @@ def leak_of_random_rows(study: Study, group: NDArray[np.intp], held: HeldOut | N
     """Return how many rows have a twin on the other side when rows are dealt out at random.
 
     `group` (n,) are the twins. `score` is the accuracy of the head in cross-validation that deals
-    out single rows, `score_without` that which keeps twins together, `difference` what the leak
-    adds. Without any twin both are None. `held` serves for the former where no rows are grouped.
+    out single rows, `score_without` that which keeps twins, and nothing else, together,
+    `difference` what the leak adds. Without any twin both are None. `held` serves for the former
+    where no rows are grouped.
     """
     rows = np.arange(len(study))
     if len(np.unique(group)) == len(study):
         return _leak(0, len(study))
     if held is None or len(np.unique(study.groups)) < len(study):
         held = held_out(replace(study, groups=rows), repeats=1)
-    whole = joined(group, _links(study.groups))
-    apart = held_out(replace(study, groups=whole), repeats=1)
+    apart = held_out(replace(study, groups=group), repeats=1)
     found = _leak(int(_straddles(group, held.folds[0]).sum()), len(study))
     if (held.scored & apart.scored).any():
-        found |= _compared(_correct(study, held), _correct(study, apart), whole)
+        found |= _compared(_correct(study, held), _correct(study, apart), group)
     return found
 
 
@@ -134,10 +133,3 @@ def _straddles(group: NDArray[np.intp], fold: NDArray[np.intp]) -> NDArray[np.bo
     np.minimum.at(lowest, group, fold)
     np.maximum.at(highest, group, fold)
     return np.asarray(lowest[group] < highest[group])
-
-
-def _links(groups: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return pairs of rows (m, 2) that join the rows of each group."""
-    order = np.argsort(groups, kind="stable")
-    next_of_group = groups[order][1:] == groups[order][:-1]
-    return np.asarray(np.stack([order[:-1], order[1:]], axis=1)[next_of_group])

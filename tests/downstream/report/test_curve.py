@@ -79,3 +79,12 @@ def test_a_table_without_anything_to_hold_out_has_no_curve(make_table, clustered
     vectors, labels = clustered(60)
     study = Study.open(make_table(vectors, labels, owner=labels), group="owner")
     assert "skipped" in curve(study)
+
+
+def test_a_forecast_is_never_below_what_was_measured(make_table, clustered):
+    """Where all is right already, more labels are not forecast to harm."""
+    found = curve(Study.open(make_table(*clustered(300, spread=0.02))), target=0.9)
+    last = found["points"][-1]["accuracy"]["mean"]
+    assert last > 0.99
+    assert found["forecast"]["accuracy"]["mean"] >= last - 0.01
+    assert found["needed"]["why"].endswith("are reached already.")
