@@ -37,7 +37,11 @@ def targets(
     if task is Task.NUMBER:
         return _numbers(labels, ids)
     found = np.empty(len(labels), dtype=object)
-    found[:] = labels if task is Task.CLASSES else [_several(each, separator) for each in labels]
+    if task is Task.CLASSES:
+        names: dict[str, str] = {}  # one string a class, which is small and found fast
+        found[:] = [names.setdefault(label, label) for label in labels]
+    else:
+        found[:] = [_several(label, separator) for label in labels]
     return found
 
 
