@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
 
 from downstream.datasets import Table, Task, strata
@@ -59,6 +60,17 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
         self.columns = columns
         self.separator = separator
 
+    def __sklearn_tags__(self) -> Any:
+        """Say that targets are several columns of 0 and 1."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.one_d_labels = False
+        tags.target_tags.two_d_labels = True
+        tags.target_tags.single_output = False
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def predict(self, X: ArrayLike | Table) -> NDArray[np.intp]:
         """Return which classes each row has, (n, k) of 0 and 1, in the order of `classes_`."""
         return (self.predict_proba(X) >= self.thresholds_).astype(np.intp)
@@ -86,20 +98,23 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
     ) -> tuple[NDArray[np.floating], NDArray[Any]]:
         """Take targets as rows of names, or as a matrix (n, k) of 0 and 1."""
         vectors = np.asarray(validate_data(self, X, dtype=[np.float32, np.float64]))
+        if y is None:
+            raise ValueError("MultilabelHead requires y to be passed, but the target y is None.")
         if isinstance(y, np.ndarray) and y.ndim == 2:
-            matrix = check_array(y)
-            names = [tuple(np.flatnonzero(row).tolist()) for row in matrix]
+            targets = check_array(y)
+            if not np.isin(targets, (0, 1)).all():
+                raise ValueError("A matrix y says with 0 and 1 which classes a row has.")
         else:
-            rows: Any = y
-            names = [tuple(row) for row in rows]
-        if len(names) != len(vectors):
-            raise ValueError(f"{len(vectors)} rows of X have {len(names)} labels.")
-        targets = np.empty(len(names), dtype=object)
-        targets[:] = names
+            targets = _rows_of_names(y)
+        check_consistent_length(vectors, targets)
         return vectors, targets
 
     def _learn(self, X: NDArray[np.floating], y: NDArray[Any], groups: NDArray[np.intp]) -> None:
-        self.classes_ = np.unique([name for row in y for name in row])
+        if y.ndim == 2:  # classes that no row has stay, so that answers have the form of y
+            self.classes_ = np.arange(y.shape[1])
+            y = _rows_of_names([np.flatnonzero(row).tolist() for row in y])
+        else:
+            self.classes_ = np.unique([name for row in y for name in row])
         truth = self.indicate(y)
         held = next(splits(strata(Task.MULTILABEL, y), groups, _FOLDS, self.seed + 1))
         self.thresholds_ = np.full(len(self.classes_), 0.5)
@@ -173,6 +188,19 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
         if [a.shape for a in arrays] != [(d,), (d,), (len(head.classes_), d), (k,), (k,)]:
             raise ValueError("the arrays of a multi-label model do not fit together")
         return head
+
+
+def _rows_of_names(y: Any) -> NDArray[np.object_]:
+    """Return rows of names as tuples, (n,); raise ValueError where a row is no collection."""
+    rows = list(y)
+    if any(isinstance(row, str) or not isinstance(row, Iterable) for row in rows):
+        raise ValueError(
+            f"Unknown label type: {type_of_target(rows)}. Give rows of names, or a matrix (n, k) "
+            f"of 0 and 1; one class a row is for Head."
+        )
+    found = np.empty(len(rows), dtype=object)
+    found[:] = [tuple(row) for row in rows]
+    return found
 
 
 def _thresholds(

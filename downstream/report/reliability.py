@@ -16,7 +16,8 @@ def calibration(study: Study, held_out: HeldOut) -> Json:
     Of the first repeat alone, since a mean over repeats is less sure of itself than any head is.
     Each row is calibrated by what rows of other groups are. Returns `rows`, the `method` that
     `auto` takes, `bins` before the calibration and `calibrated_bins`, as `reliability_bins` gives
-    them, and `expected_calibration_error` `before` and `after`; None for what too few rows allow.
+    them, and `expected_calibration_error` `before` and `after`; None for what too few rows
+    allow, and `after` where `auto` leaves them as they are.
     """
     rows = held_out.folds[0] != NEVER
     if not rows.any():

@@ -51,7 +51,7 @@ def trained(data: Json) -> Iterator[str]:
         told = (f"{kind} {', '.join(map(printable, names))}" for kind, names in taken if names)
         yield f"Columns beside the vectors: {'; '.join(told)}"
     if merged := data["merged"]:
-        yield ", ".join(f"{count:,} labels {name}" for name, count in merged.items())
+        yield ", ".join(f"{counted(count, 'label')} {name}" for name, count in merged.items())
     yield f"On {metrics['rows_test']:,} of them held out: {measures(metrics)}"
     if count := metrics.get("classes_unmeasured"):
         yield f"{count:,} of the classes had no row held out: they are not measured."
@@ -106,7 +106,7 @@ def _trust(data: Json) -> Iterator[str]:
             f"held out they are {error['after']:.3f} off on average ({error['before']:.3f} before)"
         )
     elif data["calibrate"] != "none":
-        yield "Probabilities are not calibrated: too few rows could be held out."
+        yield "Probabilities are not calibrated: rows held out are too few or show no clear gain."
     if found := data["abstention"]:
         yield (
             f"Answers from a confidence of {found['threshold']:.3f} on: {found['coverage']:.1%} of "

@@ -41,11 +41,12 @@ def embed(command, tiny_text, tmp_path):
 def test_training_says_how_honest_the_probabilities_are(command, told, embed, messages, tmp_path):
     """Terminal and JSON name the method and the error before and after; `none` names neither."""
     table = embed("table", messages)
-    code, out, _ = told("train", table, "--out", tmp_path / "h")
+    way = ("--out", tmp_path / "h", "--calibrate", "temperature")
+    code, out, _ = told("train", table, *way)
     assert code == 0
     assert "Probabilities calibrated by temperature" in out
     assert "calibration error" in out
-    _, data, _ = command("train", table, "--out", tmp_path / "h", "--json")
+    _, data, _ = command("train", table, *way, "--json")
     assert data["calibration"]["method"] == "temperature"
     assert 0 <= data["metrics"]["expected_calibration_error"] <= 1
     _, data, _ = command("train", table, "--out", tmp_path / "h", "--calibrate", "none", "--json")
@@ -58,7 +59,7 @@ def test_training_says_how_honest_the_probabilities_are(command, told, embed, me
 def test_few_rows_are_said_not_to_be_calibrated(told, embed, messages, tmp_path):
     """Where too few rows can be held out, the terminal says so."""
     _, out, _ = told("train", embed("few", messages[:20]), "--out", tmp_path / "h")
-    assert "not calibrated: too few rows" in out
+    assert "not calibrated: rows held out are too few" in out
 
 
 def test_a_careful_head_leaves_rows_unanswered(command, told, embed, messages, tmp_path):

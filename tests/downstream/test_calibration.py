@@ -80,11 +80,18 @@ def test_isotonic_mends_what_no_temperature_can():
 def test_auto_prefers_the_temperature_and_needs_rows():
     """Isotonic functions have to be clearly better; of fewer than 50 rows nothing is learned."""
     assert calibrate(Method.AUTO, drawn(5_000, 2), seed=0).method is Method.TEMPERATURE
-    assert calibrate(Method.AUTO, drawn(60, 2), seed=0).method is Method.TEMPERATURE
-    assert calibrate(Method.AUTO, drawn(49, 2), seed=0) is None
+    assert calibrate(Method.AUTO, drawn(200, 4), seed=0).method is Method.TEMPERATURE
+    assert calibrate(Method.AUTO, drawn(49, 4), seed=0) is None
     assert calibrate(Method.ISOTONIC, drawn(49, 2), seed=0).method is Method.ISOTONIC
     assert calibrate(Method.NONE, drawn(5_000, 2), seed=0) is None
     assert calibrate(Method.TEMPERATURE, drawn(0), seed=0) is None
+
+
+def test_auto_leaves_honest_probabilities_alone():
+    """Chance that looks like a gain is none: it has to be clear, the more so to be less sure."""
+    assert all(calibrate(Method.AUTO, drawn(400, seed=seed), seed) is None for seed in range(10))
+    found = [calibrate(Method.AUTO, drawn(60, heat), seed=0) for heat in (0.5, 2.0)]
+    assert [each is None for each in found] == [False, True]
 
 
 PROBABILITIES = arrays(np.float64, (40, CLASSES), elements=st.floats(0, 1)).map(

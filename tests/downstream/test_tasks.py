@@ -53,6 +53,29 @@ def test_is_a_scikit_learn_regressor(estimator, check):
     check(estimator)
 
 
+ONE_CLASS = "it learns one class a row, which is for Head"
+NOT_APPLICABLE = {
+    "check_class_weight_classifiers": ONE_CLASS,
+    "check_classifier_data_not_an_array": ONE_CLASS,
+    "check_classifier_not_supporting_multiclass": "there may be any number of classes",
+    "check_classifier_multioutput": "thresholds are those of the best F1, not a half",
+    "check_classifiers_classes": ONE_CLASS,
+    "check_classifiers_multilabel_representation_invariance": "rows that are lists name classes",
+    "check_classifiers_train": "it wants one answer a row; a matrix comes back",
+    "check_estimators_dtypes": "it marks classes by other numbers than 0 and 1",
+    "check_fit2d_1feature": "it marks classes by other numbers than 0 and 1",
+}
+
+
+@parametrize_with_checks(
+    [MultilabelHead(model) for model in ("logistic", "centroid")],
+    expected_failed_checks=lambda _head: NOT_APPLICABLE,
+)
+def test_is_a_scikit_learn_multilabel_classifier(estimator, check):
+    """The head passes scikit-learn's own checks, but for those named, which cannot apply."""
+    check(estimator)
+
+
 @pytest.mark.parametrize("model", NUMBER_MODELS)
 def test_numbers_are_learned_and_come_back(model, priced, tmp_path):
     """Errors are below those of naming the mean; a loaded head gives the same to the last bit."""
@@ -165,6 +188,32 @@ def test_several_classes_of_arrays(clustered):
     one, two = (MultilabelHead().fit(vectors, y) for y in (matrix, names))
     assert np.array_equal(one.predict_proba(vectors), two.predict_proba(vectors))
     assert (one.predict(vectors) == matrix).mean() > 0.9
+
+
+def test_a_matrix_keeps_its_form(clustered):
+    """A class that no row has stays a column, that none gets; a matrix can be scored."""
+    vectors, labels = clustered(90)
+    matrix = np.array([[label == "class-0", False, label != "class-1"] for label in labels])
+    head = MultilabelHead().fit(vectors, matrix.astype(int))
+    assert head.classes_.tolist() == [0, 1, 2]
+    assert not head.predict(vectors)[:, 1].any()
+    assert head.score(vectors, matrix) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (["class-0"] * 30, "one class a row is for Head"),
+        (np.full((30, 2), 2), "0 and 1"),
+        ([("a",)] * 29, "inconsistent numbers of samples"),
+        (None, "requires y"),
+    ],
+    ids=["names", "numbers", "short", "none"],
+)
+def test_targets_that_are_not_several_classes_are_refused(y, said, clustered):
+    """A name a row would be taken for its letters."""
+    with pytest.raises(ValueError, match=said):
+        MultilabelHead().fit(clustered(30)[0], y)
 
 
 @pytest.mark.parametrize(
