@@ -159,9 +159,9 @@ def calibrate(method: Method, held: HeldOutRows, seed: int) -> Calibration | Non
 
     `auto` takes what clearly lowers the log loss of rows that it was not fitted to, by two standard
     errors: the temperature, or isotonic functions where they beat it, of 1,000 rows or more and ten
-    a class. For a temperature below 1, a standard error is enough: models of the folds know fewer
-    labels than the head, and are less often right where they are as sure, so that rows held out
-    tell to be less sure than is due. Of fewer than 50 rows it takes none.
+    a class. For a temperature below 1, one standard error is enough: models of the folds know fewer
+    labels than the head and are less often right where they are as sure, so that rows held out ask
+    for less confidence than is due. Of fewer than 50 rows it takes none.
     """
     if method is Method.AUTO:
         method = _best(held, seed)
