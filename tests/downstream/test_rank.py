@@ -263,5 +263,10 @@ def test_a_little_time_is_not_worth_accuracy():
 def test_an_unknown_time_recommends_nothing():
     """An encoder that could not be timed is taken to be the dearest."""
     entries = [entry("a", 0.9, 1, 1, seconds_per_1000=None), entry("b", 0.9, 1, 1, p_value=0.5)]
-    assert recommend(entries)[0] == "b"
+    chosen, why = recommend(entries)
+    assert chosen == "b"
+    assert "it takes 1 s per 1,000 inputs instead of an unknown time." in why
+    both = [entries[0], {**entries[1], "seconds_per_1000": None}]
+    assert recommend(both)[0] == "a"
+    assert recommend(both)[1].endswith("it takes an unknown time.")
     assert recommend(entries[:1]) == ("a", "a is the only encoder that was ranked.")
