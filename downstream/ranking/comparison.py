@@ -115,8 +115,7 @@ def recommend(ranked: Sequence[Json]) -> tuple[str, str]:
     if _seconds(chosen) > NOTICEABLE * _seconds(best):
         chosen = best
     name, top = (Path(entry["encoder"]).name for entry in (chosen, best))
-    known = math.isfinite(_seconds(chosen))
-    cost = f"{_seconds(chosen):.2g} s per 1,000 inputs" if known else "an unknown time"
+    cost, known = _cost(chosen), math.isfinite(_seconds(best))
     if len(ranked) == 1:
         why = f"{name} is the only encoder that was ranked."
     elif chosen is best:
@@ -127,7 +126,7 @@ def recommend(ranked: Sequence[Json]) -> tuple[str, str]:
         why = (
             f"Take {name}: its accuracy of {chosen['accuracy']['mean']:.3f} is not significantly "
             f"under the {best['accuracy']['mean']:.3f} of {top} (p = {chosen['p_value']:.2f}), and "
-            f"it takes {cost} instead of {_seconds(best):.2g}."
+            f"it takes {cost} instead of {f'{_seconds(best):.2g}' if known else _cost(best)}."
         )
     return chosen["encoder"], why
 
@@ -135,6 +134,11 @@ def recommend(ranked: Sequence[Json]) -> tuple[str, str]:
 def _seconds(entry: Json) -> float:
     seconds = entry["seconds_per_1000"]
     return math.inf if seconds is None else float(seconds)
+
+
+def _cost(entry: Json) -> str:
+    seconds = _seconds(entry)
+    return f"{seconds:.2g} s per 1,000 inputs" if math.isfinite(seconds) else "an unknown time"
 
 
 def _without_encoder(ranked: Sequence[Json], raw: Json) -> list[str]:

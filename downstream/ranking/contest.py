@@ -30,9 +30,9 @@ def rank(
 
     `source` is what `featurize.embed` takes, `label` the column of the labels where it is not named
     label. `sample` bounds how many inputs are drawn, classes in proportion. Each encoder's table
-    stays in `out`, where a later call finds it again; without `out` it is temporary. Returns what
-    `compare` does, with `failed`: the encoders that could not be ranked, and why. Raises HeadError
-    where none could.
+    stays in `out`, or for a sample in a folder of that sample in it, where a later call finds it
+    again; without `out` it is temporary. Returns what `compare` does, with `failed`: the encoders
+    that could not be ranked, and why. Raises HeadError where none could.
     """
     with tables_in(out) as folder:
         job = Job(source, out=folder, label_column=label)
@@ -54,10 +54,9 @@ def rank_encoders(
             "Encoders to compare are expected.",
             fix="Name them, such as minilm and the folder of a model.",
         )
-    folder = Path(job.out)
-    make_folder(folder)
-    inputs = draw_inputs(job, folder, sample, seed)
-    entries = [enter(name, inputs, folder, embed, seed) for name in names]
+    make_folder(Path(job.out))
+    inputs = draw_inputs(job, sample, seed)
+    entries = [enter(name, inputs, embed, seed) for name in names]
     failed = {entry.name: entry.error for entry in entries if isinstance(entry, Failure)}
     contestants = [entry for entry in entries if isinstance(entry, Contestant)]
     if not contestants:

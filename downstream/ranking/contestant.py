@@ -39,9 +39,9 @@ class Failure:
     error: Json
 
 
-def enter(name: str, inputs: Inputs, folder: Path, embed: Embed, seed: int) -> Contestant | Failure:
+def enter(name: str, inputs: Inputs, embed: Embed, seed: int) -> Contestant | Failure:
     """Embed the inputs with an encoder into its folder, and time it; a failure is returned."""
-    job = replace(inputs.job, out=folder / slug(name), encoder=name, allow_delete=True)
+    job = replace(inputs.job, out=Path(inputs.job.out) / slug(name), encoder=name)
     try:
         summary = embed(job)
         study = Study.open(summary.path, seed=seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,28 +18,35 @@ from featurize.sources import Listing, Record, Source, open_source
 from featurize.types import Modality
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 SAMPLE = "inputs.parquet"
 TIMED = 256
 _MARK = b"featurize rank"  # in the metadata of a sample: only such a file is replaced
 _BLOCK = 8192
+_BATCH = 256  # inputs whose contents are in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is embedded: a `job` that embeds it, and some of its `contents`, to time encoders."""
+    """What is embedded: a `job` with the folder of the tables as `out`, and some `contents` of it.
+
+    Encoders are timed on those.
+    """
 
     job: Job
     contents: list[str | bytes]
 
 
-def draw_inputs(job: Job, folder: Path, most: int | None, seed: int) -> Inputs:
+def draw_inputs(job: Job, most: int | None, seed: int) -> Inputs:
     """Take the inputs of a job, or draw `most` of those with a label, classes in proportion.
 
-    The drawn ones are written to `folder`, from where they are embedded. Raises UsageError for a
-    source of two kinds and for a number that cannot be meant, HeadError where no input has a label
-    and where another file is in the way of the drawn ones.
+    The drawn ones are written to a folder of their own in the job's `out`, from where they are
+    embedded beside it: a table is bound to what it was made from, so that those of a sample cannot
+    be those of the whole. Raises UsageError for a source of two kinds and for a number that cannot
+    be meant, HeadError where no input has a label and where another file is in the way of the drawn
+    ones.
     """
     if most is not None and most < 1:
         raise UsageError(f"--sample expects a number of inputs from 1 up, got {most}.")
@@ -59,7 +67,8 @@ def draw_inputs(job: Job, folder: Path, most: int | None, seed: int) -> Inputs:
         timed = [content for _, content in _contents(source, listing, _spread(chosen, TIMED))]
         if len(chosen) == len(places):
             return Inputs(job, timed)
-        sample = folder / SAMPLE
+        sample = Path(job.out) / f"sample-{most}-seed-{seed}" / SAMPLE
+        storage.make_folder(sample.parent)
         _require_free(sample)
         _write(sample, source, listing, chosen)
     return Inputs(_of_sample(job, sample, str(source.modalities[0])), timed)
@@ -113,19 +122,30 @@ def _spread(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _write(file: Path, source: Source, listing: Listing, places: NDArray[np.int64]) -> None:
-    """Write id, label and content of the inputs at some places."""
-    import pyarrow as pa
+    """Write id, label and content of the inputs at some places; the file appears as a whole."""
     import pyarrow.parquet as pq
 
+    schema = _rows(source, listing, places[:0]).schema
+    staged = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        with storage.create(staged) as sink, pq.ParquetWriter(sink, schema) as writer:
+            for start in range(0, len(places), _BATCH):
+                writer.write_table(_rows(source, listing, places[start : start + _BATCH]))
+        storage.publish(staged, file)
+    finally:
+        storage.remove(staged)
+
+
+def _rows(source: Source, listing: Listing, places: NDArray[np.int64]) -> pa.Table:
+    import pyarrow as pa
+
     found = _contents(source, listing, places)
-    rows = listing.take(places).select(["id", "label"]).take([position for position, _ in found])
+    positions = pa.array([position for position, _ in found], pa.int64())
+    rows = listing.take(places).select(["id", "label"]).take(positions)
     name = source.modalities[0]
     kind = pa.large_string() if name is Modality.TEXT else pa.large_binary()
     contents = pa.array([content for _, content in found], kind)
-    rows = rows.append_column(str(name), contents).replace_schema_metadata({_MARK: b"1"})
-    buffer = pa.BufferOutputStream()
-    pq.write_table(rows, buffer)
-    storage.put(file, buffer.getvalue())
+    return rows.append_column(str(name), contents).replace_schema_metadata({_MARK: b"1"})
 
 
 def _require_free(file: Path) -> None:
@@ -145,10 +165,14 @@ def _require_free(file: Path) -> None:
 
 
 def _of_sample(job: Job, sample: Path, content: str) -> Job:
-    """Return the job for a sample: how to compute stays, where to find what is the sample's own."""
+    """Return the job for a sample: how to compute stays, where to find what is the sample's own.
+
+    Its tables follow every new draw, since they hold nothing that the source does not.
+    """
     return Job(
         sample,
-        out=job.out,
+        out=sample.parent,
+        allow_delete=True,
         id_column="id",
         label_column="label",
         text_column=content if content == Modality.TEXT else None,

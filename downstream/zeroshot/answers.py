@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,15 +24,23 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-def classify_table(zero: ZeroShot, table: Table, out: str | Path) -> int:
-    """Write a prediction for each row of a table and return their number; see `predict_table`.
+def classify_table(zero: ZeroShot, table: Table, out: str | Path | None = None) -> dict[str, int]:
+    """Classify each row of a table and return how many rows each class got, 0 included.
 
-    The columns and the metadata are the same, and so is where the file must not go.
+    The predictions are written to `out`, where one is given, as `predict_table` does: the columns
+    and the metadata are the same, and so is where the file must not go.
     """
     table = open_table(table)
     zero.require_space(table)
     schema = prediction_schema(zero.class_names, table.card)
-    return write_predictions(_predictions(zero, table, schema), schema, len(table), out)
+    counts = dict.fromkeys(zero.class_names, 0)
+    batches = _tallied(_predictions(zero, table, schema), counts)
+    if out is None:
+        for _ in batches:
+            pass
+    else:
+        write_predictions(batches, schema, len(table), out)
+    return counts
 
 
 def measure_labels(zero: ZeroShot, table: Table, label: str | None = None) -> Json:
@@ -64,6 +73,14 @@ def measure_labels(zero: ZeroShot, table: Table, label: str | None = None) -> Js
         "unmatched": data.unmatched,
         "incomplete": data.origin["incomplete"],
     }
+
+
+def _tallied(batches: Iterator[pa.RecordBatch], counts: dict[str, int]) -> Iterator[pa.RecordBatch]:
+    """Pass batches on and add their predictions to the counts."""
+    for batch in batches:
+        for name, count in Counter(batch.column("prediction").to_pylist()).items():
+            counts[name] += count
+        yield batch
 
 
 def _predictions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from featurize.cli.learn import TableArgument
 from featurize.cli.wordings import measures, remarks
 from featurize.errors import UsageError
 from featurize.types import Json
-from featurize.wording import counted
+from featurize.wording import counted, printable
 
 if TYPE_CHECKING:
     from downstream import ZeroShot
@@ -29,9 +29,6 @@ def register(app: typer.Typer) -> None:
 def classify(  # noqa: PLR0913 - a command's options are its parameters
     _console: Console,
     table: TableArgument,
-    out: Annotated[
-        Path, typer.Option(help="The .parquet file with the predictions; older ones are replaced.")
-    ],
     labels: Annotated[
         str | None,
         typer.Option(
@@ -63,6 +60,10 @@ def classify(  # noqa: PLR0913 - a command's options are its parameters
         str | None, typer.Option(help="Encoder of the labels, if not the recorded one.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The .parquet file for the predictions; older ones are replaced."),
+    ] = None,
 ) -> Outcome:
     """Classify the rows of a table by the names of the labels alone, with no example of any."""
     from downstream.zeroshot import ZeroShot, classify_table
@@ -71,10 +72,11 @@ def classify(  # noqa: PLR0913 - a command's options are its parameters
     names, opened = _names(labels, labels_file), open_table(table)
     zero = ZeroShot(names, template, temperature, encoder, device).fit(opened)
     measured = _measured(zero, opened, label)  # first: what it refuses has then written nothing
-    rows = classify_table(zero, opened, out)
+    counts = classify_table(zero, opened, out)
     data = {
-        "predictions": str(out),
-        "rows": rows,
+        "predictions": None if out is None else str(out),
+        "rows": sum(counts.values()),
+        "counts": counts,
         "classes": zero.class_names,
         "templates": zero.templates_,
         "temperature": zero.temperature_,
@@ -83,10 +85,19 @@ def classify(  # noqa: PLR0913 - a command's options are its parameters
         "incomplete": not opened.complete,
         **measured,
     }
-    told = [f"{out}: {counted(rows, 'prediction')} over {len(zero.classes_):,} classes"]
+    return Outcome(data, "\n".join(_told(data)), essential=out is None)
+
+
+def _told(data: Json) -> Iterator[str]:
+    """Say how many rows each class got, the most first, and how good that is."""
+    rows, classes = counted(data["rows"], "prediction"), data["classes"]
+    where = f"{data['predictions']}: " if data["predictions"] else ""
+    yield f"{where}{rows} over {len(classes):,} classes"
+    counts = sorted(data["counts"].items(), key=lambda item: -item[1])
+    yield from (f"  {count:>7,}  {printable(name)}" for name, count in counts)
     if "metrics" in data:
-        told.append(f"On {counted(data['labelled'], 'labelled row')}: {measures(data['metrics'])}")
-    return Outcome(data, "\n".join([*told, *remarks(data)]))
+        yield f"On {counted(data['labelled'], 'labelled row')}: {measures(data['metrics'])}"
+    yield from remarks(data)
 
 
 def _measured(zero: ZeroShot, table: EmbeddingTable, label: str | None) -> Json:

@@ -61,6 +61,9 @@ def rank(  # noqa: PLR0913 - a command's options are its parameters
         Path | None,
         typer.Option(help="Folder that keeps a table for each encoder, and goes on with those."),
     ] = None,
+    allow_delete: Annotated[
+        bool, typer.Option("--allow-delete", help="Let more than 20 % of a kept table's rows go.")
+    ] = False,
     sample: Annotated[
         int | None,
         typer.Option(help="Draw so many inputs, classes in proportion.", metavar="N", min=1),
@@ -82,6 +85,7 @@ def rank(  # noqa: PLR0913 - a command's options are its parameters
             image_column=image_column,
             modality=modality,
             device=device,
+            allow_delete=allow_delete,
         )
         embed = partial(_embed, console)
         data = rank_encoders(job, names, sample=sample, seed=seed, embed=embed)

@@ -10,7 +10,7 @@ LISTS = {"rank": ("--encoders",)}  # options that take all words up to the next 
 def spread(words: Sequence[str]) -> list[str]:
     """Repeat an option that takes a list before each of its words: `--x A B` is `--x A --x B`.
 
-    Click's options take a fixed number of words.
+    So it is after `--x=A`. Click's options take a fixed number of words.
     """
     command = next((word for word in words if not word.startswith("-")), None)
     return list(_spread(words, LISTS.get(command or "", ())))
@@ -23,7 +23,8 @@ def _spread(words: Sequence[str], lists: Sequence[str]) -> Iterator[str]:
             yield from words[place:]
             return
         if word.startswith("-"):
-            option, count = (word, 0) if word in lists else (None, 0)
+            name, given, _ = word.partition("=")
+            option, count = (name, len(given)) if name in lists else (None, 0)
         elif option is not None:
             if count:
                 yield option

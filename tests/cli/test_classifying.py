@@ -39,6 +39,22 @@ def test_rows_are_classified_by_names(command, table, tmp_path):
     assert json.loads(rows.schema.metadata[b"featurize"])["classes"] == ["fox", "parcel"]
 
 
+def test_labels_are_counted_without_a_file(command, told, table, tmp_path):
+    """With no --out nothing is written; the answer is how many rows each label got, 0 included."""
+    classify = ("classify", table, "--labels", "parcel,fox,refund card")
+    before = sorted(tmp_path.rglob("*"))
+    code, data, _ = command(*classify, "--json")
+    counts = {"fox": 2, "parcel": 1, "refund card": 0}
+    assert (code, data["predictions"], data["rows"], data["counts"]) == (0, None, 3, counts)
+    code, out, _ = told(*classify, "--label", "label", "--quiet")
+    lines = [line.split(maxsplit=1) for line in out.splitlines()[1:4]]
+    assert lines == [["2", "fox"], ["1", "parcel"], ["0", "refund card"]]
+    assert "On 3 labelled rows: accuracy 1.000" in out
+    assert sorted(tmp_path.rglob("*")) == before
+    code, data, _ = command(*classify, "--out", tmp_path / "p.parquet", "--json")
+    assert (code, data["counts"]) == (0, counts)
+
+
 def test_the_result_is_measured_on_a_label_column(command, told, table, tmp_path):
     """The metrics are those of `evaluate`."""
     classify = ("classify", table, *LABELS, "--label", "label", "--out", tmp_path / "p.parquet")

@@ -29,6 +29,8 @@ def source(tmp_path):
         ("rank --encoders A -- S", "rank --encoders A -- S"),
         ("rank S --encoders A,B", "rank S --encoders A,B"),
         ("rank S --encoders=A --label C D", "rank S --encoders=A --label C D"),
+        ("rank S --encoders=A B C", "rank S --encoders=A --encoders B --encoders C"),
+        ("rank S --encoders= A --x=B C", "rank S --encoders= --encoders A --x=B C"),
         ("-v rank S --encoders A B", "-v rank S --encoders A --encoders B"),
         ("embed S --encoders A B", "embed S --encoders A B"),
         ("rank S --encoders", "rank S --encoders"),
@@ -40,12 +42,13 @@ def test_a_list_is_all_words_up_to_the_next_option(words, expected):
     assert spread(words.split()) == expected.split()
 
 
-@pytest.mark.parametrize("form", ["words", "commas", "repeated"])
+@pytest.mark.parametrize("form", ["words", "equals", "commas", "repeated"])
 def test_encoders_are_ranked(command, source, tiny_text, tiny_image, tmp_path, form):
     """Every way of naming them works; one that fails is listed and the exit code stays 0."""
     names = [str(tiny_text), str(tiny_image)]
     encoders = {
         "words": ["--encoders", *names],
+        "equals": [f"--encoders={names[0]}", names[1]],
         "commas": ["--encoders", ",".join(names)],
         "repeated": ["--encoders", names[0], "--encoders", names[1]],
     }[form]

@@ -7,11 +7,13 @@ import pytest
 from PIL import Image
 
 from downstream import rank
+from downstream.ranking import rank_encoders
 from downstream.ranking.comparison import compare, predicted, recommend
 from downstream.ranking.contestant import Contestant, slug
 from downstream.ranking.inputs import stratified
 from downstream.report.study import Study
 from featurize import open_table
+from featurize.config import Job
 from featurize.errors import HeadError, UsageError
 
 WORDS = {"animals": "fox dog runs sleeps".split(), "post": "parcel late refund broken".split()}
@@ -74,20 +76,62 @@ def test_nothing_is_embedded_twice(ranked, source, tiny_text):
 
 def test_a_sample_keeps_the_classes_in_proportion(source, tiny_text, tmp_path):
     """It is drawn by its seed, from the inputs that have a label."""
+    folder = tmp_path / "sample-20-seed-3"
     for _ in range(2):
         found = rank(source, [str(tiny_text)], label="topic", sample=20, out=tmp_path, seed=3)
-        rows = pq.read_table(tmp_path / "inputs.parquet").to_pylist()
+        rows = pq.read_table(folder / "inputs.parquet").to_pylist()
         assert (found["rows"], len(rows)) == (20, 20)
         assert sum(row["label"] == "post" for row in rows) == 10
-    table = open_table(tmp_path / slug(str(tiny_text)))
+    table = open_table(folder / slug(str(tiny_text)))
     assert (table.version, table.ids.tolist()) == (1, [row["id"] for row in rows])
-    rank(source, [str(tiny_text)], label="topic", sample=30, out=tmp_path)
-    assert len(open_table(tmp_path / slug(str(tiny_text)))) == 30
+
+
+def test_samples_and_the_whole_go_on_side_by_side(source, tiny_text, tmp_path):
+    """Each has tables of its own, so that no call of any order fails or embeds anything twice."""
+    for _ in range(2):
+        for sample, count in ((None, 60), (20, 20), (30, 30)):
+            found = rank(source, [str(tiny_text)], label="topic", sample=sample, out=tmp_path)
+            assert found["rows"] == count
+            assert open_table(found["encoders"][0]["table"]).version == 1
+
+
+def test_a_sample_is_drawn_in_batches(tiny_text, tmp_path):
+    """A sample of many inputs is whole and in order, whatever the batches it is written in."""
+    source = tmp_path / "in.csv"
+    rows = [f"r{number:04},the fox {number},{number % 2}" for number in range(900)]
+    source.write_text("\n".join(["id,text,label", *rows]))
+    rank(source, [str(tiny_text)], sample=600, out=tmp_path / "out")
+    drawn = tmp_path / "out" / "sample-600-seed-0" / "inputs.parquet"
+    found = [
+        f"{row['id']},{row['text']},{row['label']}" for row in pq.read_table(drawn).to_pylist()
+    ]
+    assert (len(found), found) == (600, sorted(found))
+    assert set(found) < set(rows)
+    assert pq.read_metadata(drawn).num_row_groups > 1
+    assert list(drawn.parent.glob(".*")) == []
+
+
+def test_tables_that_stay_are_guarded_against_a_broken_source(source, tiny_text, tmp_path):
+    """A source that lost most inputs deletes no rows, unless asked to; a sample is drawn anew."""
+    mine, encoders = tmp_path / "in.csv", [str(tiny_text)]
+    lines = source.read_text().splitlines()
+    mine.write_text("\n".join(lines))
+    for sample in (None, 10):
+        rank(mine, encoders, label="topic", sample=sample, out=tmp_path / "out")
+    mine.write_text("\n".join(lines[:31]))
+    with pytest.raises(HeadError, match="31 of 61 rows .* would be deleted"):
+        rank(mine, encoders, label="topic", out=tmp_path / "out")
+    table = tmp_path / "out" / slug(str(tiny_text))
+    assert len(open_table(table)) == 61
+    assert rank(mine, encoders, label="topic", sample=10, out=tmp_path / "out")["rows"] == 10
+    job = Job(mine, out=tmp_path / "out", label_column="topic", allow_delete=True)
+    assert rank_encoders(job, encoders)["rows"] == 30
 
 
 def test_a_sample_replaces_no_file_but_an_older_sample(source, tiny_text, tmp_path):
-    """A source that lies in the folder of the tables and has the sample's name stays as it is."""
-    mine = tmp_path / "inputs.parquet"
+    """A file that lies where a sample would and was not written by `rank` stays as it is."""
+    mine = tmp_path / "sample-20-seed-0" / "inputs.parquet"
+    mine.parent.mkdir()
     rows = [line.split(",") for line in source.read_text().splitlines()[1:]]
     ids, texts, topics = zip(*rows, strict=True)
     pq.write_table(pa.table({"id": ids, "text": texts, "topic": topics}), mine)
@@ -219,5 +263,10 @@ def test_a_little_time_is_not_worth_accuracy():
 def test_an_unknown_time_recommends_nothing():
     """An encoder that could not be timed is taken to be the dearest."""
     entries = [entry("a", 0.9, 1, 1, seconds_per_1000=None), entry("b", 0.9, 1, 1, p_value=0.5)]
-    assert recommend(entries)[0] == "b"
+    chosen, why = recommend(entries)
+    assert chosen == "b"
+    assert "it takes 1 s per 1,000 inputs instead of an unknown time." in why
+    both = [entries[0], {**entries[1], "seconds_per_1000": None}]
+    assert recommend(both)[0] == "a"
+    assert recommend(both)[1].endswith("it takes an unknown time.")
     assert recommend(entries[:1]) == ("a", "a is the only encoder that was ranked.")
