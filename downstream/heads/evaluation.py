@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from downstream.datasets import LABEL, Dataset, Table, open_table
+from downstream.datasets import Dataset, Table
 from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead
 from downstream.heads.measures import class_figures, measure_multilabel, measure_numbers
@@ -16,6 +16,7 @@ from downstream.heads.multilabel import MultilabelHead
 from downstream.heads.opening import open_head
 from downstream.heads.regression import RegressionHead
 from downstream.heads.trust.reliability import expected_calibration_error
+from downstream.heads.truth import labelled
 from featurize.errors import HeadError
 from featurize.types import Json
 
@@ -34,17 +35,15 @@ def evaluate(
 ) -> Json:
     """Measure a head on a table's labelled rows; both may be given as their paths.
 
-    `label` defaults to the column the head was trained on, with `labels_file` to `label`. Returns
-    label, rows, metrics (see `figures`), `unmatched`, `incomplete` (the table's last run had not
-    come to its end) and `seen_in_training` (these are the very rows the head was trained on); of
-    classes these too, and `per_class`; of one class a row also `answers` (see `answered`) and
-    `unseen` (see `detection`). Raises MismatchError where the table's vectors come from
-    another encoder, HeadError where no row has a label that is a class of the head.
+    `label` defaults to what the head learned, see `truth.labelled`. Returns label, rows, metrics
+    (see `figures`), `unmatched`, `incomplete` (the table's last run had not come to its end) and
+    `seen_in_training` (these are the very rows the head was trained on); of classes these too, and
+    `per_class`; of one class a row also `answers` (see `answered`) and `unseen` (see `detection`).
+    Raises MismatchError where the table's vectors come from another encoder, HeadError where no row
+    has a label that is a class of the head.
     """
-    head, table = open_head(head), open_table(table)
-    head.require_space(table)
-    default = LABEL if labels_file is not None else head.training_["label"] or LABEL
-    data = head.dataset(table, label=label or default, labels_file=labels_file)
+    head = open_head(head)
+    data = labelled(head, table, label=label, labels_file=labels_file)
     if not isinstance(head, RegressionHead):
         _require_known(head, data)
     X = head.features(data)

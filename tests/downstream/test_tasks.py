@@ -303,3 +303,17 @@ def test_updates_need_the_same_table_and_new_labels(table, make_table, clustered
         train(table, labels_file=new, update=head, model="knn")
     with pytest.raises(HeadError, match="does not say where"):
         train(table, labels_file=new, update=Head().fit(*clustered(40)))
+
+
+def test_an_updated_head_is_measured_by_the_labels_of_its_table(make_table, clustered, tmp_path):
+    """The new labels lie in a file, so the older column of the table is what it is measured by."""
+    vectors, labels = clustered(60)
+    made = make_table(vectors, None, topic=[*labels[:40], *[None] * 20])
+    lines = [f"row-{row:05d},{labels[row]}" for row in range(40, 60)]
+    (new := tmp_path / "new.csv").write_text("\n".join(["id,label", *lines]))
+    head = train(made, labels_file=new, update=train(made, label="topic"))
+    found = evaluate(head, made)
+    assert (found["label"], found["rows"]) == ("topic", 40)
+    assert head.score(made) == found["metrics"]["accuracy"]
+    with pytest.raises(HeadError, match="--labels FILE"):
+        evaluate(head, make_table(vectors))
