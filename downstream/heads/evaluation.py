@@ -47,11 +47,12 @@ def evaluate(
     if not isinstance(head, RegressionHead):
         _require_known(head, data)
     X = head.features(data)
+    found = _found(head, X)
     return {
         "label": data.label,
         "rows": len(data),
-        "metrics": figures(head, X, data.y),
-        **_of_classes(head, X, data.y),
+        "metrics": _metrics(head, found, data.y),
+        **_of_classes(head, X, found, data.y),
         "unmatched": data.unmatched,
         "incomplete": data.origin["incomplete"],
         "seen_in_training": head.training_["rows_sha256"] == data.origin["rows_sha256"],
@@ -63,33 +64,43 @@ def figures(head: AnyHead, X: NDArray[np.floating], truth: NDArray[Any]) -> Json
 
     See `measure`, and `measures` for numbers and for any number of classes a row.
     """
+    return _metrics(head, _found(head, X), truth)
+
+
+def _found(head: AnyHead, X: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the numbers (n,) or the probabilities (n, k) that a head gives."""
+    return head.predict(X) if isinstance(head, RegressionHead) else head.predict_proba(X)
+
+
+def _metrics(head: AnyHead, found: NDArray[np.float64], truth: NDArray[Any]) -> Json:
     if isinstance(head, RegressionHead):
-        return measure_numbers(head.predict(X), truth, head.mean_)
-    probabilities = head.predict_proba(X)
+        return measure_numbers(found, truth, head.mean_)
     if isinstance(head, MultilabelHead):
-        given = probabilities >= head.thresholds_
         strangers = sum(not set(names) <= set(head.class_names) for names in truth)
-        return measure_multilabel(probabilities, given, head.indicate(truth)) | {
+        return measure_multilabel(found, found >= head.thresholds_, head.indicate(truth)) | {
             "unknown_label_rows": strangers
         }
-    return measure(np.array(head.class_names, dtype=object), probabilities, truth)
+    return measure(np.array(head.class_names, dtype=object), found, truth)
 
 
-def _of_classes(head: AnyHead, X: NDArray[np.floating], truth: NDArray[Any]) -> Json:
+def _of_classes(
+    head: AnyHead, X: NDArray[np.floating], found: NDArray[np.float64], truth: NDArray[Any]
+) -> Json:
     if isinstance(head, RegressionHead):
         return {}
-    names, probabilities = np.array(head.class_names, dtype=object), head.predict_proba(X)
+    names = np.array(head.class_names, dtype=object)
     if isinstance(head, Head):
         return {
             "classes": names.tolist(),
-            "per_class": per_class(names, probabilities, truth),
-            "answers": answered(head, probabilities, truth),
-            "unseen": detection(head, X, probabilities, truth),
+            "per_class": per_class(names, found, truth),
+            "answers": answered(head, found, truth),
+            "unseen": detection(head, X, found, truth),
         }
-    found = class_figures(probabilities >= head.thresholds_, head.indicate(truth))
     each = {
         name: {"f1": f1, "support": support, "predicted": times}
-        for name, (f1, support, times) in zip(names, found, strict=True)
+        for name, (f1, support, times) in zip(
+            names, class_figures(found >= head.thresholds_, head.indicate(truth)), strict=True
+        )
     }
     return {"classes": names.tolist(), "per_class": each}
 
