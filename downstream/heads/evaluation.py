@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from downstream.datasets import LABEL, Dataset, Table, open_table
+from downstream.datasets import Dataset, Table
 from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead
 from downstream.heads.measures import class_figures, measure_multilabel, measure_numbers
@@ -16,6 +16,7 @@ from downstream.heads.multilabel import MultilabelHead
 from downstream.heads.opening import open_head
 from downstream.heads.regression import RegressionHead
 from downstream.heads.trust.reliability import expected_calibration_error
+from downstream.heads.truth import labelled
 from featurize.errors import HeadError
 from featurize.types import Json
 
@@ -34,25 +35,24 @@ def evaluate(
 ) -> Json:
     """Measure a head on a table's labelled rows; both may be given as their paths.
 
-    `label` defaults to the column the head was trained on, with `labels_file` to `label`. Returns
-    label, rows, metrics (see `figures`), `unmatched`, `incomplete` (the table's last run had not
-    come to its end) and `seen_in_training` (these are the very rows the head was trained on); of
-    classes these too, and `per_class`; of one class a row also `answers` (see `answered`) and
-    `unseen` (see `detection`). Raises MismatchError where the table's vectors come from
-    another encoder, HeadError where no row has a label that is a class of the head.
+    `label` defaults to what the head learned, see `truth.labelled`. Returns label, rows, metrics
+    (see `figures`), `unmatched`, `incomplete` (the table's last run had not come to its end) and
+    `seen_in_training` (these are the very rows the head was trained on); of classes these too, and
+    `per_class`; of one class a row also `answers` (see `answered`) and `unseen` (see `detection`).
+    Raises MismatchError where the table's vectors come from another encoder, HeadError where no row
+    has a label that is a class of the head.
     """
-    head, table = open_head(head), open_table(table)
-    head.require_space(table)
-    default = LABEL if labels_file is not None else head.training_["label"] or LABEL
-    data = head.dataset(table, label=label or default, labels_file=labels_file)
+    head = open_head(head)
+    data = labelled(head, table, label=label, labels_file=labels_file)
     if not isinstance(head, RegressionHead):
         _require_known(head, data)
     X = head.features(data)
+    found = _found(head, X)
     return {
         "label": data.label,
         "rows": len(data),
-        "metrics": figures(head, X, data.y),
-        **_of_classes(head, X, data.y),
+        "metrics": _metrics(head, found, data.y),
+        **_of_classes(head, X, found, data.y),
         "unmatched": data.unmatched,
         "incomplete": data.origin["incomplete"],
         "seen_in_training": head.training_["rows_sha256"] == data.origin["rows_sha256"],
@@ -64,33 +64,43 @@ def figures(head: AnyHead, X: NDArray[np.floating], truth: NDArray[Any]) -> Json
 
     See `measure`, and `measures` for numbers and for any number of classes a row.
     """
+    return _metrics(head, _found(head, X), truth)
+
+
+def _found(head: AnyHead, X: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the numbers (n,) or the probabilities (n, k) that a head gives."""
+    return head.predict(X) if isinstance(head, RegressionHead) else head.predict_proba(X)
+
+
+def _metrics(head: AnyHead, found: NDArray[np.float64], truth: NDArray[Any]) -> Json:
     if isinstance(head, RegressionHead):
-        return measure_numbers(head.predict(X), truth, head.mean_)
-    probabilities = head.predict_proba(X)
+        return measure_numbers(found, truth, head.mean_)
     if isinstance(head, MultilabelHead):
-        given = probabilities >= head.thresholds_
         strangers = sum(not set(names) <= set(head.class_names) for names in truth)
-        return measure_multilabel(probabilities, given, head.indicate(truth)) | {
+        return measure_multilabel(found, found >= head.thresholds_, head.indicate(truth)) | {
             "unknown_label_rows": strangers
         }
-    return measure(np.array(head.class_names, dtype=object), probabilities, truth)
+    return measure(np.array(head.class_names, dtype=object), found, truth)
 
 
-def _of_classes(head: AnyHead, X: NDArray[np.floating], truth: NDArray[Any]) -> Json:
+def _of_classes(
+    head: AnyHead, X: NDArray[np.floating], found: NDArray[np.float64], truth: NDArray[Any]
+) -> Json:
     if isinstance(head, RegressionHead):
         return {}
-    names, probabilities = np.array(head.class_names, dtype=object), head.predict_proba(X)
+    names = np.array(head.class_names, dtype=object)
     if isinstance(head, Head):
         return {
             "classes": names.tolist(),
-            "per_class": per_class(names, probabilities, truth),
-            "answers": answered(head, probabilities, truth),
-            "unseen": detection(head, X, probabilities, truth),
+            "per_class": per_class(names, found, truth),
+            "answers": answered(head, found, truth),
+            "unseen": detection(head, X, found, truth),
         }
-    found = class_figures(probabilities >= head.thresholds_, head.indicate(truth))
     each = {
         name: {"f1": f1, "support": support, "predicted": times}
-        for name, (f1, support, times) in zip(names, found, strict=True)
+        for name, (f1, support, times) in zip(
+            names, class_figures(found >= head.thresholds_, head.indicate(truth)), strict=True
+        )
     }
     return {"classes": names.tolist(), "per_class": each}
 

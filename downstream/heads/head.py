@@ -9,13 +9,14 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from downstream.datasets import Table, Task, open_table
+from downstream.datasets import Table, Task
 from downstream.heads import card
 from downstream.heads.base import TableHead
 from downstream.heads.models.model import Lesson, Model
 from downstream.heads.models.registry import MODELS, model_named
 from downstream.heads.models.weights import class_weights
 from downstream.heads.trust.trust import Trust, Wanted
+from downstream.heads.truth import labelled
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -89,11 +90,10 @@ class Head(ClassifierMixin, TableHead):  # type: ignore[misc]  # scikit-learn ha
     ) -> float:
         """Return the accuracy on `X` and its classes `y`.
 
-        For a table without `y`, that on its rows with a label in the column of the training.
+        For a table without `y`, that on its rows with a label, see `truth.labelled`.
         """
         if y is None and isinstance(X, Table):
-            self.require_space(table := open_table(X))
-            data = self.dataset(table, label=self.training_["label"])
+            data = labelled(self, X)
             names = np.array(self.class_names, dtype=object)
             correct = names[self.predict_proba(self.features(data)).argmax(axis=1)] == data.y
             weights = None if sample_weight is None else np.asarray(sample_weight)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import validate_data
 
 from downstream.datasets import Table, Task, strata
@@ -18,7 +17,10 @@ from downstream.heads.models.linear import LinearModel
 from downstream.heads.models.model import Lesson
 from downstream.heads.models.registry import LINEAR_MODELS, model_named
 from downstream.heads.models.scaling import Scaling
+from downstream.heads.several import read_targets, rows_of_names
 from downstream.heads.split import splits
+from downstream.heads.thresholds import best_thresholds
+from downstream.heads.truth import labelled
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from downstream.heads.models.model import Parts
 
 _FOLDS = 5
-_ENOUGH = 10
 _ARRAYS = ("mean", "scale", "coef", "intercept", "thresholds")
 
 
@@ -35,10 +36,11 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
     """Give each row any number of classes: a linear model for each, against all other rows.
 
     `model` is one of `registry.LINEAR_MODELS`. `class_weight` is None or `balanced`: of each class,
-    its rows against the others. Labels of a table are lists of strings, or strings that `separator`
-    cuts. Fitted attributes are those of `Head`, and `thresholds_` (k,): a row has a class from this
-    probability on, that with the best F1 on held-out rows (one for all classes, micro F1, where
-    fewer than 10 held-out rows have the class).
+    its rows against the others. `fit` takes rows of names or, as an array, a matrix (n, k) of 0 and
+    1, whose columns are then the classes, also those that no row has. Labels of a table are lists
+    of strings, or strings that `separator` cuts. Fitted attributes are those of `Head`, and
+    `thresholds_` (k,): a row has a class from this probability on, that with the best F1 on
+    held-out rows (one for all classes, micro F1, where fewer than 10 held-out rows have the class).
     """
 
     task: ClassVar[Task] = Task.MULTILABEL
@@ -79,16 +81,41 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
         """Return the probability of each class, (n, k) float64; rows sum to no fixed number."""
         return self._all_outputs(X)
 
+    def score(
+        self,
+        X: ArrayLike | Table,
+        y: ArrayLike | Iterable[Iterable[Any]] | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the subset accuracy: the share of rows of which all of `classes_` are right.
+
+        `y` is a matrix (n, k) of 0 and 1, or rows of names. For a table without `y`, those of its
+        rows with a label, see `truth.labelled`.
+        """
+        if y is None and isinstance(X, Table):
+            data = labelled(self, X)
+            X, y = self.features(data), data.y
+        if y is None:
+            raise TypeError("score() needs y, the classes of the vectors.")
+        targets = read_targets(y)
+        truth = self.indicate(targets) if targets.ndim == 1 else targets.astype(bool)
+        given = self.predict(X).astype(bool)
+        if truth.shape != given.shape:
+            raise ValueError(f"y is {truth.shape}, what the head answers {given.shape}.")
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        return float(np.average((given == truth).all(axis=1), weights=weights))
+
     @property
     def class_names(self) -> list[str]:
         """Return the classes as strings, in the order of `classes_`."""
         return [str(value) for value in self.classes_.tolist()]
 
     def indicate(self, y: Iterable[Iterable[Any]]) -> NDArray[np.bool_]:
-        """Return which of `classes_` are in each label, (n, k); others are left out."""
-        place = {name: number for number, name in enumerate(self.classes_.tolist())}
+        """Return which of `classes_`, or of their names, each label has; others are left out."""
+        place = {name: number for number, name in enumerate(self.class_names)}
+        place |= {name: number for number, name in enumerate(self.classes_.tolist())}
         rows = [[place[name] for name in names if name in place] for names in y]
-        found = np.zeros((len(rows), len(place)), dtype=bool)
+        found = np.zeros((len(rows), len(self.classes_)), dtype=bool)
         for row, places in enumerate(rows):
             found[row, places] = True
         return found
@@ -96,16 +123,11 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
     def _checked(
         self, X: ArrayLike, y: ArrayLike | None
     ) -> tuple[NDArray[np.floating], NDArray[Any]]:
-        """Take targets as rows of names, or as a matrix (n, k) of 0 and 1."""
+        """Take targets as `read_targets` does."""
         vectors = np.asarray(validate_data(self, X, dtype=[np.float32, np.float64]))
         if y is None:
             raise ValueError("MultilabelHead requires y to be passed, but the target y is None.")
-        if isinstance(y, np.ndarray) and y.ndim == 2:
-            targets = check_array(y)
-            if not np.isin(targets, (0, 1)).all():
-                raise ValueError("A matrix y says with 0 and 1 which classes a row has.")
-        else:
-            targets = _rows_of_names(y)
+        targets = read_targets(y)
         check_consistent_length(vectors, targets)
         return vectors, targets
 
@@ -119,7 +141,7 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
     ) -> None:
         if y.ndim == 2:  # classes that no row has stay, so that answers have the form of y
             self.classes_ = np.arange(y.shape[1])
-            y = _rows_of_names([np.flatnonzero(row).tolist() for row in y])
+            y = rows_of_names([np.flatnonzero(row).tolist() for row in y])
         else:
             self.classes_ = np.unique([name for row in y for name in row])
         if not len(self.classes_):
@@ -129,7 +151,7 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
         self.thresholds_ = np.full(len(self.classes_), 0.5)
         if held.any():
             self._fit_all(X[~held], truth[~held], groups[~held])
-            self.thresholds_ = _thresholds(self._outputs(X[held]), truth[held])
+            self.thresholds_ = best_thresholds(self._outputs(X[held]), truth[held])
         self._fit_all(X, truth, groups)
 
     def _fit_all(
@@ -197,42 +219,3 @@ class MultilabelHead(ClassifierMixin, TableHead):  # type: ignore[misc]  # sciki
         if [a.shape for a in arrays] != [(d,), (d,), (len(head.classes_), d), (k,), (k,)]:
             raise ValueError("the arrays of a multi-label model do not fit together")
         return head
-
-
-def _rows_of_names(y: Any) -> NDArray[np.object_]:
-    """Return rows of names as tuples, (n,); raise ValueError where a row is no collection."""
-    rows = list(y)
-    if any(isinstance(row, str) or not isinstance(row, Iterable) for row in rows):
-        raise ValueError(
-            f"Unknown label type: {type_of_target(rows)}. Give rows of names, or a matrix (n, k) "
-            f"of 0 and 1; one class a row is for Head."
-        )
-    found = np.empty(len(rows), dtype=object)
-    found[:] = [tuple(row) for row in rows]
-    return found
-
-
-def _thresholds(
-    probabilities: NDArray[np.float64], truth: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the threshold of each class with the best F1, (k,)."""
-    shared = _best(probabilities.ravel(), truth.ravel())
-    enough = truth.sum(axis=0) >= _ENOUGH
-    own = [
-        _best(probabilities[:, c], truth[:, c]) if enough[c] else shared for c in range(len(enough))
-    ]
-    return np.array(own)
-
-
-def _best(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Return the middle between the last value that raises F1 and the next one below."""
-    order = np.argsort(-probabilities, kind="stable")
-    given = np.arange(1, len(order) + 1)
-    f1 = 2 * np.cumsum(truth[order]) / (given + max(1, int(truth.sum())))
-    ranked = probabilities[order]
-    ends = np.append(ranked[1:] < ranked[:-1], True)
-    best = int(np.argmax(np.where(ends, f1, -1.0)))
-    if not truth.any():
-        return 0.5
-    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    return float((ranked[best] + below) / 2)

@@ -17,6 +17,7 @@ from downstream.heads.models.choice import scored_folds
 from downstream.heads.models.model import Lesson
 from downstream.heads.models.numbers import NUMBER_MODELS, NumberModel
 from downstream.heads.models.registry import model_named
+from downstream.heads.truth import labelled
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -51,6 +52,23 @@ class RegressionHead(RegressorMixin, TableHead):  # type: ignore[misc]  # scikit
     def predict(self, X: ArrayLike | Table) -> NDArray[np.float64]:
         """Return a number for each row, (n,) float64, of vectors (n, d), a table or its path."""
         return self._all_outputs(X)[:, 0]
+
+    def score(
+        self,
+        X: ArrayLike | Table,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return R2, the share of the variance of `y` (n,) that is explained.
+
+        For a table without `y`, that on its rows with a number, see `truth.labelled`.
+        """
+        if y is None and isinstance(X, Table):
+            data = labelled(self, X)
+            X, y = self.features(data), data.y
+        if y is None:
+            raise TypeError("score() needs y, the numbers of the vectors.")
+        return float(super().score(X, y, sample_weight))
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike | None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_recall_fscore_support
 
-from downstream import Head, evaluate
+from downstream import Head, evaluate, train
 from featurize.errors import HeadError
 
 FIGURES = ("precision", "recall", "f1", "support")
@@ -87,3 +87,20 @@ def test_evaluate_takes_label_of_a_labels_file(make_table, clustered, tmp_path):
     head = Head().fit(made, label="topic")
     result = evaluate(head, made, labels_file=tmp_path / "labels.csv")
     assert (result["label"], result["rows"]) == ("label", 60)
+
+
+@pytest.mark.parametrize("task", ["classes", "multilabel", "number"])
+def test_each_row_is_predicted_once(task, make_table, clustered, monkeypatch):
+    """Metrics and figures per class come from one pass over the table."""
+    vectors, labels = clustered(60)
+    made = make_table(vectors, [label[-1] for label in labels])
+    head, rows = train(made, task=task), []
+    outputs = type(head)._outputs
+
+    def counted(self, X):
+        rows.append(len(X))
+        return outputs(self, X)
+
+    monkeypatch.setattr(type(head), "_outputs", counted)
+    evaluate(head, made)
+    assert sum(rows) == 60

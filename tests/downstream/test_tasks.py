@@ -212,12 +212,13 @@ def test_a_matrix_keeps_its_form(clustered):
 @pytest.mark.parametrize(
     ("y", "said"),
     [
+        ([[0, 1]] * 15 + [[1, 1]] * 15, r"give np\.array\(y\)"),
         (["class-0"] * 30, "one class a row is for Head"),
         (np.full((30, 2), 2), "0 and 1"),
         ([("a",)] * 29, "inconsistent numbers of samples"),
         (None, "requires y"),
     ],
-    ids=["names", "numbers", "short", "none"],
+    ids=["lists", "names", "numbers", "short", "none"],
 )
 def test_targets_that_are_not_several_classes_are_refused(y, said, clustered):
     """A name a row would be taken for its letters."""
@@ -246,13 +247,12 @@ def test_options_that_contradict_the_task_are_refused(options, said, make_table,
 @pytest.mark.parametrize(
     ("head", "y", "said"),
     [
-        (MultilabelHead(), ["spam", "ham"] * 30, "list of classes"),
         (MultilabelHead(), [()] * 60, "no row of y has one"),
         (Head(), ["spam", None] * 30, "holds None"),
     ],
 )
 def test_labels_of_arrays_that_cannot_be_meant_are_refused(head, y, said, clustered):
-    """Letters are no classes, and nothing is none."""
+    """Nothing is no class."""
     with pytest.raises(ValueError, match=said):
         head.fit(clustered(60)[0], np.array(y, dtype=object) if None in y else y)
 
@@ -303,3 +303,53 @@ def test_updates_need_the_same_table_and_new_labels(table, make_table, clustered
         train(table, labels_file=new, update=head, model="knn")
     with pytest.raises(HeadError, match="does not say where"):
         train(table, labels_file=new, update=Head().fit(*clustered(40)))
+
+
+def test_an_updated_head_is_measured_by_the_labels_of_its_table(make_table, clustered, tmp_path):
+    """The new labels lie in a file, so the older column of the table is what it is measured by."""
+    vectors, labels = clustered(60)
+    made = make_table(vectors, None, topic=[*labels[:40], *[None] * 20])
+    lines = [f"row-{row:05d},{labels[row]}" for row in range(40, 60)]
+    (new := tmp_path / "new.csv").write_text("\n".join(["id,label", *lines]))
+    head = train(made, labels_file=new, update=train(made, label="topic"))
+    found = evaluate(head, made)
+    assert (found["label"], found["rows"]) == ("topic", 40)
+    assert head.score(made) == found["metrics"]["accuracy"]
+    with pytest.raises(HeadError, match="--labels FILE"):
+        evaluate(head, make_table(vectors))
+
+
+def test_several_classes_are_scored_by_a_matrix_by_names_and_by_a_table(tagged, tmp_path):
+    """All give the subset accuracy that `evaluate` does."""
+    head = train(tagged, task="multilabel", label="tags")
+    expected = evaluate(head, tagged)["metrics"]["subset_accuracy"]
+    names = tagged.column("tags")
+    marks = head.indicate(names).astype(int)
+    vectors = tagged.to_numpy()
+    assert head.score(vectors, names) == head.score(vectors, marks) == expected
+    assert head.score(tagged) == head.score(str(tagged.path)) == expected
+    right = (head.predict(vectors) == marks).all(axis=1)
+    assert head.score(vectors, marks, sample_weight=right) == 1
+    with pytest.raises(ValueError, match=r"\(200, 1\)"):
+        head.score(vectors, marks[:, :1])
+    with pytest.raises(TypeError, match="needs y"):
+        head.score(vectors)
+
+
+def test_classes_of_a_matrix_are_found_in_a_table(make_table, clustered):
+    """Labels of a table are strings: those of the column's number."""
+    vectors, labels = clustered(90)
+    names = [[label[-1]] for label in labels]
+    matrix = np.array([[str(c) in each for c in range(3)] for each in names]).astype(int)
+    head = MultilabelHead().fit(vectors, matrix)
+    assert head.score(make_table(vectors, names)) == head.score(vectors, matrix) > 0.5
+
+
+def test_numbers_are_scored_by_a_table(priced):
+    """The score is R2, also of a head that takes columns."""
+    head = train(priced, task="number", label="price", columns=["size"])
+    expected = evaluate(head, priced)["metrics"]["r2"]
+    assert head.score(priced) == pytest.approx(expected)
+    assert head.score(priced, priced.column("price")) == pytest.approx(expected)
+    with pytest.raises(TypeError, match="needs y"):
+        head.score(priced.to_numpy())
