@@ -86,6 +86,26 @@ def own_labels(table: EmbeddingTable, name: str, *, lists: bool = False) -> list
     return [_label(value) for value in values]
 
 
+def column_among(file: Path, names: Sequence[str]) -> str:
+    """Return the first of several names that a file has a column of; without any, the first."""
+    header = _header(file)
+    return next((name for name in names if name in header), names[0])
+
+
+def _header(file: Path) -> Sequence[str]:
+    """Return the columns of a file, none where it cannot be read: reading it will say why."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if file.suffix.lower() == ".parquet":
+            return list(pq.read_schema(file).names)
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            return next(csv.reader(lines, delimiter=DELIMITERS.get(file.suffix.lower(), ",")), [])
+    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException):
+        return []
+
+
 def _columns(file: Path, name: str, *, lists: bool) -> tuple[Sequence[Any], Sequence[Any]]:
     """Read the ids and the labels of a file."""
     kind = file.suffix.lower()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featurize.errors import HeadError
+from featurize.errors import HeadError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHOWN = 3
+MARKS = (";", "|", ",")
 _BINS = 10
 
 
@@ -32,7 +33,8 @@ def targets(
     """Return the targets of labels that are not None, (n,): of str, of tuples of str, or float64.
 
     Labels of several classes are lists, or strings that `separator` cuts; white space around the
-    pieces and empty ones are left out. Raises HeadError where a label is no finite number.
+    pieces and empty ones are left out. Raises HeadError where a label is no finite number,
+    UsageError where nothing says what cuts strings that look like several classes.
     """
     if task is Task.NUMBER:
         return _numbers(labels, ids)
@@ -41,6 +43,7 @@ def targets(
         names: dict[str, str] = {}  # one string a class, which is small and found fast
         found[:] = [names.setdefault(label, label) for label in labels]
     else:
+        _require_separated(labels, separator)
         found[:] = [_several(label, separator) for label in labels]
     return found
 
@@ -59,6 +62,21 @@ def strata(task: Task, y: NDArray[Any]) -> NDArray[np.intp]:
     rank = {name: place for place, name in enumerate(names[np.argsort(counts, kind="stable")])}
     rarest = [min((rank[name] for name in row), default=len(rank)) for row in y]
     return np.unique(rarest, return_inverse=True)[1]
+
+
+def _require_separated(labels: Sequence[Any], separator: str | None) -> None:
+    """Refuse texts of several classes without a word on what lies between them."""
+    if separator is not None or not any(isinstance(label, str) for label in labels):
+        return
+    texts = [label for label in labels if isinstance(label, str)]
+    found = [mark for mark in MARKS if any(mark in text for text in texts)]
+    if found:
+        raise UsageError(
+            f"The labels are texts, some with {found[0]!r} in them, such as "
+            f"{next(text for text in texts if found[0] in text)!r}; nothing says what lies between "
+            f"the classes.",
+            fix=f"Say it: --separator {found[0]!r}. For lists, bring the labels as Parquet.",
+        )
 
 
 def _several(label: Any, separator: str | None) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.base import clone
 
-from downstream.datasets import LABEL, Dataset, LabelSource, Table, Task, open_table, strata
+from downstream.datasets import Dataset, LabelSource, Table, Task, open_table, strata
 from downstream.heads.evaluation import figures, measure
 from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead, new_head, task_named
 from downstream.heads.opening import open_head
 from downstream.heads.split import splits, subsample
+from downstream.heads.truth import named_in
 from featurize.errors import HeadError, UsageError
 from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
@@ -67,14 +68,16 @@ def train(  # noqa: PLR0913  # each is a choice of its own
                 fix="Leave --update out to choose others, or leave the others out.",
             )
         sources = [LabelSource.from_json(each) for each in older.training_["labels"]]
-        data = older.dataset(table, label=label or LABEL, labels_file=labels_file, older=sources)
+        assert labels_file is not None  # as an update requires
+        named = label or named_in(labels_file, older)
+        data = older.dataset(table, label=named, labels_file=labels_file, older=sources)
         return train_on(clone(older), data)
     named = task_named(task or Task.CLASSES)
     head = new_head(named, model, seed, class_weight, columns, separator)
     if trust and not isinstance(head, Head):
         raise UsageError(
-            f"A head for {named} takes none of {', '.join(stated)}: they are for one class a row.",
-            fix="Leave them out.",
+            f"A head for {named} takes no {' or '.join(trust)}, which are for one class a row.",
+            fix="Leave that out.",
         )
     head.set_params(**trust)
     return train_on(head, head.dataset(table, label=label, labels_file=labels_file))

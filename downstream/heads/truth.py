@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from downstream.datasets import LABEL, Dataset, LabelSource, Table, open_table
+from downstream.datasets import (
+    LABEL,
+    Dataset,
+    LabelSource,
+    Table,
+    column_among,
+    open_table,
+)
 
 if TYPE_CHECKING:
     from downstream.heads.base import TableHead
@@ -21,14 +28,20 @@ def labelled(
 ) -> Dataset:
     """Read the rows of a table, or of its path, that have a label to measure a head by.
 
-    `label` defaults to what the head learned, with `labels_file` to `label`. Of several sources
+    `label` defaults to what the head learned, with `labels_file` see `named_in`. Of several sources
     that it learned from, that is the newest column of which the table has labels: first those that
     were columns then, later ones that files brought. Raises MismatchError where the table's vectors
     come from another encoder, and what `load_dataset` does.
     """
     head.require_space(table := open_table(table))
-    default = LABEL if labels_file is not None else _learned(head, table)
-    return head.dataset(table, label=label or default, labels_file=labels_file)
+    if label is None:
+        label = _learned(head, table) if labels_file is None else named_in(labels_file, head)
+    return head.dataset(table, label=label, labels_file=labels_file)
+
+
+def named_in(labels_file: str | Path, head: TableHead) -> str:
+    """Return the column of a file that holds labels for a head: `label`, else that of its own."""
+    return column_among(Path(labels_file), [LABEL, head.training_["label"] or LABEL])
 
 
 def _learned(head: TableHead, table: EmbeddingTable) -> str:

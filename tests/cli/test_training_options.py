@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from downstream.heads.registry import MODELS
+from downstream.heads.models.registry import MODELS
 
 NOUNS = {"animal": ["fox", "dog"], "service": ["refund", "parcel"], "bank": ["card", "late"]}
 COLOURS = ["red", "green", "blue", "fast", "slow"]
@@ -100,11 +100,18 @@ def test_several_classes_are_cut_from_one_text(command, told, embed, train, tmp_
     assert {name for names in found for name in names} <= set(data["classes"])
 
 
+def test_texts_of_several_classes_are_not_taken_for_one(embed, train):
+    """Without `--separator`, cells that hold a mark between classes are refused."""
+    table = embed(tags=[";".join([LABELS[row % 3], "odd"]) for row in range(ROWS)])
+    code, data = train(table, "--task", "multilabel", "--label", "tags")
+    assert (code, data["error"]["fix"][:16]) == (2, "Say it: --separa")
+
+
 def test_columns_beside_the_vectors(command, told, embed, train, tmp_path):
     """Text that reads as numbers is scaled, other text is categories; both are said."""
     region = ["north" if row % 2 else "south" for row in range(ROWS)]
-    table = embed(size=[row % 7 for row in range(ROWS)], region=region)
-    options = ("--label", "region", "--columns", "size,region")
+    table = embed(size=[row % 7 for row in range(ROWS)], region=region, side=region)
+    options = ("--label", "side", "--columns", "size,region")
     code, data = train(table, *options)
     assert (code, data["metrics"]["accuracy"]) == (0, 1.0)
     assert (data["columns"]["numeric"], data["columns"]["categorical"]) == (["size"], ["region"])
