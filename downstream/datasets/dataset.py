@@ -142,12 +142,7 @@ def load_dataset(  # noqa: PLR0913  # each is a choice of its own
             "rows_without_label": int((~labelled).sum()),
         },
         encoder=table.card,
-        origin={
-            **_origin(table),
-            "rows_sha256": identity,
-            "labels": [each.to_json() for each in sources],
-            "merged": merged,
-        },
+        origin=_origin(table, sources) | {"rows_sha256": identity, "merged": merged},
         task=task,
         columns=table.select(columns).filter(labelled) if columns else None,
     )
@@ -186,13 +181,14 @@ def _require_apart(sources: Sequence[LabelSource], columns: Sequence[str]) -> No
             )
 
 
-def _origin(table: EmbeddingTable) -> Json:
+def _origin(table: EmbeddingTable, sources: Sequence[LabelSource]) -> Json:
     return {
         "table": str(table.path.resolve()),
         "table_id": table.table_id,
         "table_version": table.version,
         "incomplete": not table.complete,
         **computed(table),
+        "labels": [each.to_json() for each in sources],
     }
 
 
