@@ -121,25 +121,11 @@ def load_dataset(  # noqa: PLR0913  # each is a choice of its own
     no label at all or a file cannot be joined, see `LabelFile.read`.
     """
     table = open_table(table)
-    name = label or LABEL
-    where = table.path if labels_file is None else Path(labels_file)
-    source = LabelSource(name, None if labels_file is None else Path(labels_file))
-    columns = list(dict.fromkeys(columns))
-    _require_apart((*older, source), columns)
-    ids, lists = _inputs(table).tolist(), task is Task.MULTILABEL
-    labels, strangers = source.read(table, ids, lists=lists)
-    merged: Json | None = None
-    if older:
-        before: list[Label | None] = [None] * len(ids)
-        for each in older:
-            before = merge(before, each.read(table, ids, lists=lists)[0])[0]
-        labels, merged = merge(before, labels)
+    source = LabelSource(label or LABEL, None if labels_file is None else Path(labels_file))
+    sources, columns = [*older, source], list(dict.fromkeys(columns))
+    _require_apart(sources, columns)
+    labels, strangers, merged = _labels(table, sources, lists=task is Task.MULTILABEL)
     labelled = np.array([value is not None for value in labels], dtype=bool)
-    if not labelled.any():
-        raise HeadError(
-            f"None of the {len(table)} rows has a label in column {name!r} of {where}.",
-            fix="Name the column with --label, or bring labels with --labels FILE.",
-        )
     kept = [value for value in labels if value is not None]
     contents = table.select(["content_sha256"]).column(0)
     groups, identity = _groups(table, contents)[labelled], _identity(table.ids, contents, labelled)
@@ -150,25 +136,39 @@ def load_dataset(  # noqa: PLR0913  # each is a choice of its own
         ids=table.ids[labelled],
         rows=np.flatnonzero(labelled),
         groups=groups,
-        label=name,
+        label=source.label,
         unmatched={
             "labels_without_row": strangers,
             "rows_without_label": int((~labelled).sum()),
         },
         encoder=table.card,
-        origin={
-            "table": str(table.path.resolve()),
-            "table_id": table.table_id,
-            "table_version": table.version,
-            "incomplete": not table.complete,
-            **computed(table),
-            "rows_sha256": identity,
-            "labels": [each.to_json() for each in (*older, source)],
-            "merged": merged,
-        },
+        origin=_origin(table, sources) | {"rows_sha256": identity, "merged": merged},
         task=task,
         columns=table.select(columns).filter(labelled) if columns else None,
     )
+
+
+def _labels(
+    table: EmbeddingTable, sources: Sequence[LabelSource], *, lists: bool
+) -> tuple[list[Label | None], int, Json | None]:
+    """Read and merge labels, the last source winning.
+
+    Return a label or None for each row, how many of the last source belong to none, and, of more
+    than one source, what the last one changed. Raises HeadError where no row has a label.
+    """
+    ids, merged = _inputs(table).tolist(), None
+    labels, strangers = sources[0].read(table, ids, lists=lists)
+    for source in sources[1:]:
+        newer, strangers = source.read(table, ids, lists=lists)
+        labels, merged = merge(labels, newer)
+    if all(value is None for value in labels):
+        last = sources[-1]
+        raise HeadError(
+            f"None of the {len(table)} rows has a label in column {last.label!r} of "
+            f"{last.file or table.path}.",
+            fix="Name the column with --label, or bring labels with --labels FILE.",
+        )
+    return labels, strangers, merged
 
 
 def _require_apart(sources: Sequence[LabelSource], columns: Sequence[str]) -> None:
@@ -179,6 +179,17 @@ def _require_apart(sources: Sequence[LabelSource], columns: Sequence[str]) -> No
                 f"Column {source.label!r} holds the labels: a head cannot learn them from it.",
                 fix="Leave it out of --columns.",
             )
+
+
+def _origin(table: EmbeddingTable, sources: Sequence[LabelSource]) -> Json:
+    return {
+        "table": str(table.path.resolve()),
+        "table_id": table.table_id,
+        "table_version": table.version,
+        "incomplete": not table.complete,
+        **computed(table),
+        "labels": [each.to_json() for each in sources],
+    }
 
 
 def computed(table: EmbeddingTable) -> Json:

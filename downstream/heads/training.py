@@ -59,19 +59,13 @@ def train(  # noqa: PLR0913  # each is a choice of its own
     stated = {"calibrate": calibrate, "min_precision": min_precision, "scope": scope or None}
     trust = {name: value for name, value in stated.items() if value is not None}
     if update is not None:
-        older = open_head(update)
-        require_updatable(older, table := open_table(table), labels_file)
         chosen = (model, task, class_weight, separator, columns or None, trust or None)
         if any(each is not None for each in chosen):
             raise UsageError(
                 "An update takes method, task and options from the head it updates.",
                 fix="Leave --update out to choose others, or leave the others out.",
             )
-        sources = [LabelSource.from_json(each) for each in older.training_["labels"]]
-        assert labels_file is not None  # as an update requires
-        named = label or named_in(labels_file, older)
-        data = older.dataset(table, label=named, labels_file=labels_file, older=sources)
-        return train_on(clone(older), data)
+        return _updated(open_head(update), open_table(table), label, labels_file)
     named = task_named(task or Task.CLASSES)
     head = new_head(named, model, seed, class_weight, columns, separator)
     if trust and not isinstance(head, Head):
@@ -83,10 +77,21 @@ def train(  # noqa: PLR0913  # each is a choice of its own
     return train_on(head, head.dataset(table, label=label, labels_file=labels_file))
 
 
-def require_updatable(head: AnyHead, table: EmbeddingTable, labels_file: str | Path | None) -> None:
-    """Raise unless new labels of a file can be added to those that a head learned of a table."""
+def _updated(
+    older: AnyHead, table: EmbeddingTable, label: str | None, labels_file: str | Path | None
+) -> AnyHead:
+    """Train a head like an older one on its labels and those of a file."""
     if labels_file is None:
         raise UsageError("An update brings new labels.", fix="Name their file with --labels.")
+    require_updatable(older, table)
+    sources = [LabelSource.from_json(each) for each in older.training_["labels"]]
+    named = label or named_in(labels_file, older)
+    data = older.dataset(table, label=named, labels_file=labels_file, older=sources)
+    return train_on(clone(older), data)
+
+
+def require_updatable(head: AnyHead, table: EmbeddingTable) -> None:
+    """Raise unless new labels can be added to those that a head learned of a table."""
     if not head.training_["labels"]:
         raise HeadError(
             "The head does not say where its labels came from.",

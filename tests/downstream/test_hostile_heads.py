@@ -219,10 +219,13 @@ def test_nan_labels_are_no_labels(make_table, clustered):
 
 
 def test_many_classes_are_learned_or_refused(clustered):
-    """Ten thousand classes are learned by neighbours; more scores than memory are refused."""
+    """Ten thousand classes are learned by neighbours; what would take too much is refused."""
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(20_000, 12)).astype(np.float32)
     head = Head("knn").fit(vectors, np.arange(20_000) % 10_000)
     assert head.predict_proba(vectors[:10]).shape == (10, 10_000)
     with pytest.raises(HeadError, match="too many for a linear model"):
         Head().fit(np.repeat(vectors, 2, axis=0), np.arange(40_000) % 10_000)
+    with pytest.raises(HeadError, match="too many for boosting") as caught:
+        Head("boosting").fit(vectors[:5_000], np.arange(5_000) % 1_100)
+    assert "--model logistic" in caught.value.fix

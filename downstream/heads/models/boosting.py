@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,6 +13,7 @@ from downstream.heads.models.model import Lesson
 from downstream.heads.models.scaling import Scaling
 from downstream.heads.models.threads import limited
 from downstream.heads.split import splits
+from featurize.errors import HeadError
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ PATIENCE = 5
 LOOKED_AT = 40
 FOLDS = 5
 DEFAULT_ROUNDS = 20
+MAX_WORK = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class Trees:
             )
         vars(trees).pop("_feature_subsample_rng", None)  # training is over, and no file needs one
         return cls(scaling, trees)
+
+    def threads(self, rows: int) -> AbstractContextManager[Any]:
+        """Hold threads to what answering so many rows is worth."""
+        return limited(rows * self.trees.n_iter_ * self.trees.n_trees_per_iteration_)
 
     def parts(self) -> Parts:
         """Return what is saved."""
@@ -95,6 +102,7 @@ class BoostingModel:
         """Choose the number of rounds and learn with it."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
+        _require_time(lesson)
         return cls(Trees.fit(HistGradientBoostingClassifier, lesson, lesson.y))
 
     def refit(self, lesson: Lesson) -> Self:
@@ -107,7 +115,7 @@ class BoostingModel:
         if not len(X):
             return np.empty((0, len(self.trees.trees.classes_)))
         trees = self.trees.trees
-        with limited(len(X) * len(trees.classes_) * trees.n_iter_):
+        with self.trees.threads(len(X)):
             found = trees.predict_proba(self.trees.scaling.apply(X))
         return np.asarray(found, dtype=np.float64)
 
@@ -121,6 +129,23 @@ class BoostingModel:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return cls(Trees.load(HistGradientBoostingClassifier, parts))
+
+
+def _require_time(lesson: Lesson) -> None:
+    """Raise HeadError where learning would take hours.
+
+    Each tree, one a class and round, takes about 2 µs of a core for every row, and a head is
+    learned some ten times: on a hold-out, for its calibration, and from all rows.
+    """
+    rows, classes = len(lesson.y), 1 + int(lesson.y.max())
+    trees = 1 if classes == 2 else classes
+    if rows * trees * MAX_ROUNDS > MAX_WORK:
+        raise HeadError(
+            f"{rows:,} rows in {classes:,} classes are too many for boosting: with a tree for each "
+            f"class and round it would take hours; rows x classes may be "
+            f"{MAX_WORK // MAX_ROUNDS:,}.",
+            fix="Use --model logistic, or merge rare classes.",
+        )
 
 
 def _trees(kind: type[Any], rounds: int, dim: int, seed: int, patience: int | None = None) -> Any:

@@ -168,7 +168,8 @@ class BoostingNumbers:
         """Return a number for each row, (n,) float64."""
         if not len(X):
             return np.empty(0)
-        found = self.trees.trees.predict(self.trees.scaling.apply(X))
+        with self.trees.threads(len(X)):
+            found = self.trees.trees.predict(self.trees.scaling.apply(X))
         return np.asarray(found, dtype=np.float64)
 
     def parts(self) -> Parts:
