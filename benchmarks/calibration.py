@@ -33,6 +33,7 @@ HERE = Path(__file__).resolve().parent
 MODELS = ["logistic", "svm", "ridge", "centroid", "knn"]
 PRECISIONS = [0.95, 0.97, 0.98]
 SEEDS = range(5)
+SHOTS = (3, 5, 10, 30)
 UNSEEN = 20
 ABSTRACTS = 1_000
 MAX_ERROR = 0.03
@@ -53,6 +54,8 @@ def main() -> None:
         abstracts = embedded(written(options.data / "vaswani", Path(folder)), Path(folder) / "far")
         lines = [
             *errors(train, test, options.models),
+            "",
+            *few_labels(train, test),
             "",
             *answers(train, test),
             "",
@@ -82,11 +85,36 @@ def errors(train: EmbeddingTable, test: EmbeddingTable, models: list[str]) -> It
             error = expected_calibration_error(probabilities, truth)
             cells.append((error, (probabilities.argmax(axis=1) == truth).mean()))
         (before, plain), (after, kept) = cells
-        method = head.describe()["calibration"]["method"]
+        method = (head.describe()["calibration"] or {"method": "none"})["method"]
         yield (
             f"| {model} | {method} | {before:.4f} | **{after:.4f}** | {plain:.4f} | {kept:.4f} "
             f"| {spent[0]:.1f} | {spent[1]:.1f} |"
         )
+
+
+def few_labels(train: EmbeddingTable, test: EmbeddingTable) -> Iterator[str]:
+    """Compare what `auto` does of few labels with calibrating never and always."""
+    yield (
+        f"Few labels: logistic heads of so many rows a class, mean expected calibration error of "
+        f"{len(SEEDS)} seeds on the test rows, by calibration; and how often `auto` took one."
+    )
+    yield ""
+    yield "| rows a class | none | temperature | auto | taken |"
+    yield "|---:|---:|---:|---:|---:|"
+    X, y, U = train.to_numpy(), train.labels.astype(str), test.to_numpy()
+    for shots in SHOTS:
+        found: dict[str, list[float | None]] = {"none": [], "temperature": [], "auto": []}
+        taken = 0
+        for seed in SEEDS:
+            rng = np.random.default_rng(seed)
+            drawn = [rng.choice(np.flatnonzero(y == n), shots, replace=False) for n in np.unique(y)]
+            rows = np.concatenate(drawn)
+            for calibrate, each in found.items():
+                head = Head(calibrate=calibrate).fit(X[rows], y[rows])
+                each.append(expected_calibration_error(head.predict_proba(U), numbers(head, test)))
+            taken += head.describe()["calibration"] is not None
+        cells = " | ".join(f"{np.mean(each):.4f}" for each in found.values())
+        yield f"| {shots} | {cells} | {taken} of {len(SEEDS)} |"
 
 
 def answers(train: EmbeddingTable, test: EmbeddingTable) -> Iterator[str]:

@@ -10,12 +10,18 @@ import numpy as np
 from downstream.datasets import Dataset, Table
 from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead
-from downstream.heads.measures import class_figures, measure_multilabel, measure_numbers
-from downstream.heads.models.choice import log_losses
+from downstream.heads.measures import (
+    class_figures,
+    mean_of,
+    measure,
+    measure_multilabel,
+    measure_numbers,
+    numbers_of,
+    per_class,
+)
 from downstream.heads.multilabel import MultilabelHead
 from downstream.heads.opening import open_head
 from downstream.heads.regression import RegressionHead
-from downstream.heads.trust.reliability import expected_calibration_error
 from downstream.heads.truth import labelled
 from featurize.errors import HeadError
 from featurize.types import Json
@@ -62,7 +68,7 @@ def evaluate(
 def figures(head: AnyHead, X: NDArray[np.floating], truth: NDArray[Any]) -> Json:
     """Return what a head's task is measured by, for features (n, f) and targets (n,).
 
-    See `measure`, and `measures` for numbers and for any number of classes a row.
+    See `measures`.
     """
     return _metrics(head, _found(head, X), truth)
 
@@ -105,59 +111,6 @@ def _of_classes(
     return {"classes": names.tolist(), "per_class": each}
 
 
-def measure(
-    classes: NDArray[Any], probabilities: NDArray[np.float64], truth: NDArray[np.object_]
-) -> Json:
-    """Return accuracy, macro F1 and log loss of probabilities (n, k) for the labels `truth` (n,).
-
-    A row whose label is none of `classes` is an error; `unknown_label_rows` counts them. Macro F1
-    is over the labels that are true or predicted somewhere. Log loss is over the other
-    `log_loss_rows`. `majority_accuracy` is what naming the most frequent label for every row would
-    give. The expected calibration error is in 15 bins of the highest probability. A measure of no
-    rows is None.
-    """
-    numbers = _numbers(classes, truth)
-    known = numbers >= 0
-    losses = log_losses(probabilities[known], numbers[known])
-    figures = per_class(classes, probabilities, truth)
-    met = [each for each in figures.values() if each["support"] or each["predicted"]]
-    correct = classes[probabilities.argmax(axis=1)] == truth
-    return {
-        "accuracy": _mean(correct),
-        "majority_accuracy": _mean(truth == _most_frequent(truth)),
-        "macro_f1": _mean(np.array([each["f1"] for each in met])),
-        "log_loss": _mean(losses),
-        "log_loss_rows": len(losses),
-        "expected_calibration_error": expected_calibration_error(probabilities, numbers),
-        "unknown_label_rows": int((~known).sum()),
-    }
-
-
-def per_class(
-    classes: NDArray[Any], probabilities: NDArray[np.float64], truth: NDArray[np.object_]
-) -> Json:
-    """Return precision, recall, F1 of every label, known or not, and how often it is what.
-
-    `support` is the number of rows with the label, `predicted` of those that were given it.
-    """
-    predicted = classes[probabilities.argmax(axis=1)]
-    names = np.unique(np.concatenate([classes, truth]))
-    given, true = np.searchsorted(names, predicted), np.searchsorted(names, truth)
-    hits, givens, trues = (
-        np.bincount(numbers, minlength=len(names)) for numbers in (true[true == given], given, true)
-    )
-    return {
-        name: {
-            "precision": float(hit / max(1, times)),
-            "recall": float(hit / max(1, support)),
-            "f1": float(2 * hit / max(1, times + support)),
-            "support": int(support),
-            "predicted": int(times),
-        }
-        for name, hit, times, support in zip(names, hits, givens, trues, strict=True)
-    }
-
-
 def answered(
     head: Head, probabilities: NDArray[np.float64], truth: NDArray[np.object_]
 ) -> Json | None:
@@ -175,8 +128,8 @@ def answered(
         "threshold": abstention.threshold,
         "min_precision": abstention.min_precision,
         "rows": int(given.sum()),
-        "coverage": _mean(given),
-        "precision": _mean((names[probabilities.argmax(axis=1)] == truth)[given]),
+        "coverage": mean_of(given),
+        "precision": mean_of((names[probabilities.argmax(axis=1)] == truth)[given]),
     }
 
 
@@ -193,7 +146,7 @@ def detection(
     """
     from sklearn.metrics import roc_auc_score
 
-    seen = _numbers(np.array(head.class_names, dtype=object), truth) >= 0
+    seen = numbers_of(np.array(head.class_names, dtype=object), truth) >= 0
     if seen.all() or not seen.any():
         return None
     scope = head.trust_.scope
@@ -203,12 +156,6 @@ def detection(
         "auroc": float(roc_auc_score(seen, score)),
         "by": "confidence" if scope is None else "scope",
     }
-
-
-def _numbers(classes: NDArray[Any], truth: NDArray[np.object_]) -> NDArray[np.intp]:
-    """Return the number of each row's class, (n,), -1 for one that is none of `classes`."""
-    number = {name: position for position, name in enumerate(classes)}
-    return np.array([number.get(value, -1) for value in truth], dtype=np.intp)
 
 
 def _require_known(head: Head | MultilabelHead, data: Dataset) -> None:
@@ -225,12 +172,3 @@ def _require_known(head: Head | MultilabelHead, data: Dataset) -> None:
 def _examples(names: set[str]) -> str:
     shown = ", ".join(repr(name) for name in sorted(names)[:_SHOWN])
     return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
-
-
-def _most_frequent(truth: NDArray[np.object_]) -> Any:
-    names, counts = np.unique(truth, return_counts=True)
-    return names[counts.argmax()] if len(names) else None
-
-
-def _mean(values: NDArray[Any]) -> float | None:
-    return float(values.mean()) if len(values) else None

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import clone
 
 from downstream.datasets import Dataset, LabelSource, Table, Task, open_table, strata
-from downstream.heads.evaluation import figures, measure
+from downstream.heads.evaluation import figures
 from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead, new_head, task_named
+from downstream.heads.measures import measure
 from downstream.heads.opening import open_head
 from downstream.heads.split import splits, subsample
 from downstream.heads.truth import named_in

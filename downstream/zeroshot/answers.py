@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downstream.datasets import Table, load_dataset, open_table
-from downstream.heads.evaluation import measure, per_class
+from downstream.heads.measures import measure, per_class
 from downstream.heads.prediction import prediction_columns, prediction_schema, write_predictions
 from downstream.zeroshot.classifier import ZeroShot
 from featurize.errors import HeadError

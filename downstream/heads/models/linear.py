@@ -62,8 +62,7 @@ class LinearModel(ABC):
         """Choose the setting and learn with it.
 
         One thread does it: the result does not depend on the number of cores, and the two BLAS
-        pools of numpy and scipy, which the solvers call in turn, would wait for each other (ten
-        times slower on a busy machine).
+        pools of numpy and scipy, which the solvers call in turn, would wait for each other.
         """
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

@@ -11,8 +11,8 @@ WORTH_IT = 50_000_000
 def limited(operations: int) -> AbstractContextManager[Any]:
     """Hold OpenMP to one thread for work that is too small to share out.
 
-    Threads that find no free core wait for each other: on a busy machine a small fit takes a
-    hundred times longer with two.
+    Threads that find no free core wait for each other, which on a busy machine takes longer than
+    the work itself.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

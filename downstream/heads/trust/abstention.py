@@ -45,8 +45,9 @@ class Abstention:
         """Find the lowest threshold whose answers are right often enough; raise HeadError else.
 
         The bound is Clopper and Pearson's, one-sided. It is a bound for a threshold named
-        beforehand; this one is the best of many. In simulations where confidence tells right from
-        wrong, less than 5 % of the thresholds were too low all the same, none by a whole point.
+        beforehand; this one is the best of many. Of 1,000 simulations each, where confidence is
+        honest, at most 6 % gave a threshold too low all the same: with 200 rows by up to 3.4
+        points of precision, with 5,000 by up to 0.6.
         """
         order = np.argsort(-confidence, kind="stable")
         ranked, hits = confidence[order], np.cumsum(correct[order], dtype=np.intp)
