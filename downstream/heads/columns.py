@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from downstream.heads import archive
+from downstream.heads.unsound import reading
 from featurize.errors import HeadError, UsageError
 from featurize.types import Json
 
@@ -91,7 +92,8 @@ class Columns:
         """Take the columns out of what was saved; raise ValueError unless it fits together."""
         from sklearn.compose import ColumnTransformer
 
-        transformer = archive.load(parts[ARCHIVE], ColumnTransformer)
+        with reading(ARCHIVE):
+            transformer = archive.load(parts[ARCHIVE], ColumnTransformer)
         numeric, categorical = (tuple(facts[kind]) for kind in ("numeric", "categorical"))
         return cls(numeric, categorical, int(facts["vector_dim"]), transformer)
 
