@@ -120,7 +120,13 @@ def _is_numeric(column: pa.ChunkedArray, name: str) -> bool:
     import pyarrow as pa
 
     kinds = pa.types
-    if kinds.is_nested(column.type) or kinds.is_binary(column.type):
+    binary = (
+        kinds.is_binary,
+        kinds.is_large_binary,
+        kinds.is_fixed_size_binary,
+        kinds.is_binary_view,
+    )
+    if kinds.is_nested(column.type) or any(is_kind(column.type) for is_kind in binary):
         raise UsageError(
             f"--columns {name}: values of type {column.type} are neither numbers nor categories.",
             fix="Leave it out, or make it text or numbers.",
