@@ -184,6 +184,7 @@ class TableHead(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                     f"{path} is a head for {task}, not for {cls.task}.",
                     fix="Open it with downstream.open_head(path), which takes any.",
                 )
+            card.require_types(saved.facts)
             head = cls._restore(saved.facts, saved.parts)
             card.restore(head, saved.facts, saved.parts)
             saved.check(head._outputs, (head._width(), head.n_features_in_))

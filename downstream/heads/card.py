@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from downstream.heads.columns import Columns
+from downstream.heads.store import HEAD
+from downstream.heads.unsound import reading
 from featurize.bundle import EncoderCard
 from featurize.types import Json
 
@@ -49,6 +51,12 @@ def common(head: TableHead) -> Json:
     }
 
 
+def require_types(facts: Json) -> None:
+    """Raise Unsound where what is taken from a card as it is has another type."""
+    with reading(HEAD.card):
+        _require_types(facts)
+
+
 def restore(head: TableHead, facts: Json, parts: Parts) -> None:
     """Give a new head what all have; raise KeyError, TypeError or ValueError where it is wrong."""
     head.n_features_in_ = facts["dim"]
@@ -84,3 +92,22 @@ def class_weight(facts: Json) -> Any:
 def weight_pairs(stated: Any) -> Any:
     """Return class weights as JSON, whose objects have no keys but strings."""
     return [list(pair) for pair in stated.items()] if isinstance(stated, Mapping) else stated
+
+
+def _require_types(facts: Json) -> None:
+    seed, settings, labels = facts["seed"], facts["settings"], facts.get("labels")
+    if isinstance(seed, bool) or not isinstance(seed, int | None):
+        raise TypeError(f"seed is no integer: {seed!r}")
+    if not isinstance(settings, dict):
+        raise TypeError(f"settings are no object: {settings!r}")
+    if labels is not None and not (isinstance(labels, list) and all(map(_is_source, labels))):
+        raise TypeError(f"labels are no list of sources: {labels!r}")
+
+
+def _is_source(stated: Any) -> bool:
+    """Say whether a value is what `LabelSource.to_json` gives."""
+    return (
+        isinstance(stated, dict)
+        and isinstance(stated.get("label"), str)
+        and all(isinstance(stated[name], str | None) for name in ("file", "sha256"))
+    )

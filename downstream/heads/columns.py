@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from downstream.heads import archive
+from downstream.heads.unsound import reading
 from featurize.errors import HeadError, UsageError
 from featurize.types import Json
 
@@ -91,7 +92,8 @@ class Columns:
         """Take the columns out of what was saved; raise ValueError unless it fits together."""
         from sklearn.compose import ColumnTransformer
 
-        transformer = archive.load(parts[ARCHIVE], ColumnTransformer)
+        with reading(ARCHIVE):
+            transformer = archive.load(parts[ARCHIVE], ColumnTransformer)
         numeric, categorical = (tuple(facts[kind]) for kind in ("numeric", "categorical"))
         return cls(numeric, categorical, int(facts["vector_dim"]), transformer)
 
@@ -118,7 +120,13 @@ def _is_numeric(column: pa.ChunkedArray, name: str) -> bool:
     import pyarrow as pa
 
     kinds = pa.types
-    if kinds.is_nested(column.type) or kinds.is_binary(column.type):
+    binary = (
+        kinds.is_binary,
+        kinds.is_large_binary,
+        kinds.is_fixed_size_binary,
+        kinds.is_binary_view,
+    )
+    if kinds.is_nested(column.type) or any(is_kind(column.type) for is_kind in binary):
         raise UsageError(
             f"--columns {name}: values of type {column.type} are neither numbers nor categories.",
             fix="Leave it out, or make it text or numbers.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from downstream.heads.opening import open_head
 from downstream.heads.store import ARRAYS, HEAD
+from downstream.heads.unsound import Unsound
 from featurize.errors import FeaturizeError, OutdatedHead
 from featurize.types import Json, Problem, Verdict
 
@@ -24,5 +25,7 @@ def verify_head(path: str | Path) -> list[Problem]:
     except OutdatedHead as error:
         return [Problem(HEAD.card, error.message, error.fix, Verdict.OUTDATED)]
     except FeaturizeError as error:
-        return [Problem(ARRAYS, error.message, error.fix)]
+        cause = error.__cause__
+        file = cause.file if isinstance(cause, Unsound) else ARRAYS
+        return [Problem(file, error.message, error.fix)]
     return []

@@ -14,7 +14,7 @@ import skops.io
 from sklearn.preprocessing import FunctionTransformer
 
 from downstream import Head, open_head, train
-from downstream.heads import archive
+from downstream.heads import archive, verify_head
 from featurize.errors import FeaturizeError, HeadError
 
 
@@ -229,3 +229,20 @@ def test_many_classes_are_learned_or_refused(clustered):
     with pytest.raises(HeadError, match="too many for boosting") as caught:
         Head("boosting").fit(vectors[:5_000], np.arange(5_000) % 1_100)
     assert "--model logistic" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [("model.skops", None), ("columns.skops", None), ("head.json", {"seed": "0"})],
+    ids=["model", "columns", "card"],
+)
+def test_the_file_that_is_unsound_is_named(
+    file, change, make_table, clustered, rewrite_card, tmp_path
+):
+    """Hashes fit, so that only what is read of a file shows that it is wrong."""
+    made = make_table(*clustered(30), size=list(range(30)))
+    Head("knn", columns=["size"]).fit(made).save(tmp_path / "head")
+    if change is None:
+        (tmp_path / "head" / file).write_bytes(archive.dump({"a": 1}).tobytes())
+    rewrite_card(tmp_path / "head" / "head.json", change)
+    assert [problem.item for problem in verify_head(tmp_path / "head")] == [file]

@@ -353,3 +353,21 @@ def test_numbers_are_scored_by_a_table(priced):
     assert head.score(priced, priced.column("price")) == pytest.approx(expected)
     with pytest.raises(TypeError, match="needs y"):
         head.score(priced.to_numpy())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([b"a", b"b"] * 15, pa.large_binary()),
+        pa.array([b"a", b"b"] * 15, pa.binary()),
+        pa.array([b"a", b"b"] * 15, pa.binary(1)),
+        pa.array([["a"], ["b"]] * 15),
+        pa.array([{"a": 1}, {"a": 2}] * 15),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_bytes_and_nested_values_are_no_columns(values, make_table, clustered):
+    """Their kinds are named."""
+    made = make_table(*clustered(30), odd=values)
+    with pytest.raises(UsageError, match="--columns odd: values of type .* are neither"):
+        train(made, columns=["odd"])

@@ -13,6 +13,7 @@ from downstream.heads.models.model import Lesson
 from downstream.heads.models.scaling import Scaling
 from downstream.heads.models.threads import limited
 from downstream.heads.split import splits
+from downstream.heads.unsound import reading
 from featurize.errors import HeadError
 from featurize.types import Json
 
@@ -77,10 +78,11 @@ class Trees:
     def load(cls, kind: type[Any], parts: Parts) -> Self:
         """Take the trees out of what was saved; raise ValueError unless they fit together."""
         mean, scale = (np.asarray(parts[name], dtype=np.float64) for name in ("mean", "scale"))
-        trees = archive.load(parts[_ARCHIVE], kind)
         if mean.ndim != 1 or scale.shape != mean.shape:
-            raise ValueError(f"trees over {mean.shape} dimensions of {scale.shape} scales")
-        _require_sound(trees, len(mean))
+            raise ValueError(f"{mean.shape} means and {scale.shape} scales")
+        with reading(_ARCHIVE):
+            trees = archive.load(parts[_ARCHIVE], kind)
+            _require_sound(trees, len(mean))
         return cls(Scaling(mean, scale), trees)
 
 

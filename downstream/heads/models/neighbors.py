@@ -12,6 +12,7 @@ from downstream.heads.models.choice import Search, choose
 from downstream.heads.models.model import Lesson
 from downstream.heads.models.scaling import Scaling
 from downstream.heads.models.threads import limited
+from downstream.heads.unsound import reading
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -68,13 +69,14 @@ class Neighbors:
         from sklearn.neighbors import NearestNeighbors
 
         mean, scale = (np.asarray(parts[name], dtype=np.float64) for name in ("mean", "scale"))
-        rows = archive.load(parts[_ARCHIVE], NearestNeighbors)
-        X = np.asarray(getattr(rows, "_fit_X", None))
-        if X.dtype != np.float32 or not X.shape[1:] == mean.shape == scale.shape:
-            raise ValueError("the rows of a knn model do not fit its dimensions")
-        k = rows.n_neighbors
-        if not isinstance(k, int) or not 1 <= k <= len(X):
-            raise ValueError(f"a knn model of {len(X)} rows asks for {k!r} neighbours")
+        with reading(_ARCHIVE):
+            rows = archive.load(parts[_ARCHIVE], NearestNeighbors)
+            X = np.asarray(getattr(rows, "_fit_X", None))
+            if X.dtype != np.float32 or not X.shape[1:] == mean.shape == scale.shape:
+                raise ValueError("the rows of a knn model do not fit its dimensions")
+            k = rows.n_neighbors
+            if not isinstance(k, int) or not 1 <= k <= len(X):
+                raise ValueError(f"a knn model of {len(X)} rows asks for {k!r} neighbours")
         anew = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(X)  # rows alone are taken
         return cls(Scaling(mean, scale), anew)
 
