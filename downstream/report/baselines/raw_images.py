@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from downstream.report.baselines.raw import Lacking, require
 from downstream.report.held_out import Learner, head_learner
-from downstream.report.images import small_images
+from downstream.report.images import SIDE, small_images
 from downstream.report.study import Study
 from featurize.types import Modality
 
@@ -29,31 +30,50 @@ class Images:
         require(study, Modality.IMAGE)
         if study.source is None:
             raise Lacking("Name the folder that the table was made of with --source.")
-        small = np.stack(list(small_images(study, study.source)))
-        known = ~np.isnan(small).any(axis=(1, 2, 3))
+        colour, pixel, known = _features(study, study.source)
         lost = int((~known).sum())
         if lost > MAX_LOST * len(study):
             raise Lacking(
                 f"{lost} of {len(study)} files of --source are not there, or not those that were "
                 "embedded: name the folder the table was made of."
             )
-        small[~known] = small[known].mean(axis=0)
         return {
-            "colours": head_learner(study, colours(small)),
-            "pixels": head_learner(study, pixels(small)),
+            "colours": head_learner(study, colour),
+            "pixels": head_learner(study, pixel),
         }
 
 
-def colours(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return root shares of 8 x 8 x 8 colours, (n, 512) float32, of images (n, h, w, 3) in 0..1."""
-    steps = np.clip(images * BINS, 0, BINS - 1).astype(np.intp)
-    cells = (steps @ np.array([BINS * BINS, BINS, 1])).reshape(len(images), -1)
-    counts = np.stack([np.bincount(row, minlength=BINS**3) for row in cells])
-    return np.asarray(np.sqrt(counts / cells.shape[1]), dtype=np.float32)
+def _features(
+    study: Study, source: Path
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return `colours` (n, 512) and `pixels` (n, 3072) of all rows, and which are known, (n,).
+
+    One image at a time is in memory. Rows whose image is lost have the features of the mean image.
+    """
+    colour = np.empty((len(study), BINS**3), dtype=np.float32)
+    pixel = np.empty((len(study), 3 * (SIDE // 2) ** 2), dtype=np.float32)
+    known = np.zeros(len(study), dtype=bool)
+    total = np.zeros((SIDE, SIDE, 3), dtype=np.float32)
+    for row, image in enumerate(small_images(study, source)):
+        known[row] = not np.isnan(image).any()
+        if known[row]:
+            colour[row], pixel[row] = colours(image), pixels(image)
+            total += image
+    mean = total / np.float32(max(1, known.sum()))
+    colour[~known], pixel[~known] = colours(mean), pixels(mean)
+    return colour, pixel, known
 
 
-def pixels(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images (n, 2 s, 2 s, 3) at half their size, as rows: (n, 3 s s) float32."""
-    count, height, width, channels = images.shape
-    blocks = images.reshape(count, height // 2, 2, width // 2, 2, channels)
-    return np.asarray(blocks.mean(axis=(2, 4)).reshape(count, -1))
+def colours(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return root shares of 8 x 8 x 8 colours, (512,) float32, of an image (h, w, 3) in 0..1."""
+    steps = np.clip(image * BINS, 0, BINS - 1).astype(np.intp)
+    cells = (steps @ np.array([BINS * BINS, BINS, 1])).ravel()
+    counts = np.bincount(cells, minlength=BINS**3)
+    return np.asarray(np.sqrt(counts / len(cells)), dtype=np.float32)
+
+
+def pixels(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an image (2 s, 2 s, 3) at half its size, as a row: (3 s s,) float32."""
+    height, width, channels = image.shape
+    blocks = image.reshape(height // 2, 2, width // 2, 2, channels)
+    return np.asarray(blocks.mean(axis=(1, 3)).ravel())

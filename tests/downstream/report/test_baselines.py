@@ -1,12 +1,15 @@
 """Baselines on raw features, on the folds of the head."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from downstream.report.baselines import raw_images
 from downstream.report.baselines.baselines import Rivals, baselines
 from downstream.report.held_out import held_out
+from downstream.report.images import small_images
 from downstream.report.study import Study
 from downstream.report.transfer import transfer
 
@@ -73,6 +76,40 @@ def test_images_are_learned_from_their_files(photos):
     assert found["pixels"]["accuracy"]["mean"] > 0.9
     assert verdict["verdict"] == "negative"
     assert "skipped" in found["tfidf"]
+
+
+def stacked(study, folder):
+    """Return colours and pixels by their definitions, from a stack of all images at once."""
+    images = np.stack(list(small_images(study, folder)))
+    known = ~np.isnan(images).any(axis=(1, 2, 3))
+    images[~known] = images[known].mean(axis=0)
+    steps = np.clip(images * 8, 0, 7).astype(np.intp)
+    cells = (steps @ np.array([64, 8, 1])).reshape(len(images), -1)
+    counts = np.stack([np.bincount(row, minlength=512) for row in cells])
+    blocks = images.reshape(len(images), 32, 2, 32, 2, 3)
+    half = blocks.mean(axis=(2, 4)).reshape(len(images), -1)
+    return np.sqrt(counts / cells.shape[1]).astype(np.float32), half
+
+
+def test_features_of_images_need_no_stack_of_them(photos, clustered, monkeypatch):
+    """Image by image the features are those of a stack, bit for bit, in a fraction of its memory.
+
+    Lost images included: they are the mean of the others.
+    """
+    taken = []
+    monkeypatch.setattr(raw_images, "head_learner", lambda _, features: taken.append(features))
+    study, folder = photos(*clustered(300))
+    for name in sorted(path.name for path in folder.iterdir())[7:10]:
+        (folder / name).unlink()
+    tracemalloc.start()
+    raw_images.Images().learners(study)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    expected = stacked(study, folder)
+    for found, wanted in zip(taken, expected, strict=True):
+        assert found.dtype == wanted.dtype == np.float32
+        np.testing.assert_array_equal(found.view(np.uint32), wanted.view(np.uint32))
+    assert peak < 1.5 * sum(features.nbytes for features in expected)
 
 
 def test_files_that_changed_are_not_used(photos, clustered):
