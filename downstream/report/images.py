@@ -28,12 +28,16 @@ def image_of(source: Path, key: str, content: str) -> Image:
     `source` is the folder of the raw data, or a file in it; `content` the SHA-256 that the table
     states, which is compared before anything is decoded. Raises InputRejected.
     """
-    root = source if source.is_dir() else source.parent
-    files = Files(root.resolve(), (Modality.IMAGE,))
+    files = _files(source)
     data = read_bytes(files.root / files.locate(key)[0])
     if sha256_bytes(data) != content:
         raise InputRejected(RejectReason.UNREADABLE, "not what was embedded")
     return decode(data)
+
+
+def names_files(study: Study, source: Path) -> bool:
+    """Say whether any row's id is a file of a source, as the rows of a folder's table are."""
+    return any(_is_file(_files(source), key) for key in study.data.ids)
 
 
 def small_images(study: Study, source: Path) -> Iterator[NDArray[np.float32]]:
@@ -44,3 +48,16 @@ def small_images(study: Study, source: Path) -> Iterator[NDArray[np.float32]]:
             yield np.asarray(image, dtype=np.float32) / np.float32(255)
         except InputRejected:
             yield np.full((SIDE, SIDE, 3), np.nan, dtype=np.float32)
+
+
+def _files(source: Path) -> Files:
+    root = source if source.is_dir() else source.parent
+    return Files(root.resolve(), (Modality.IMAGE,))
+
+
+def _is_file(files: Files, key: str) -> bool:
+    try:
+        files.locate(key)
+    except InputRejected:
+        return False
+    return True

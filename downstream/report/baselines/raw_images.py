@@ -9,7 +9,7 @@ import numpy as np
 
 from downstream.report.baselines.raw import Lacking, require
 from downstream.report.held_out import Learner, head_learner
-from downstream.report.images import SIDE, small_images
+from downstream.report.images import SIDE, names_files, small_images
 from downstream.report.study import Study
 from featurize.types import Modality
 
@@ -30,6 +30,12 @@ class Images:
         require(study, Modality.IMAGE)
         if study.source is None:
             raise Lacking("Name the folder that the table was made of with --source.")
+        if not names_files(study, study.source):
+            raise Lacking(
+                "No id of the table is an image file of --source. Raw images are read from folders "
+                "only, not from archives or the rows of CSV, JSONL and Parquet files: name the "
+                "folder the table was made of, if it was made of one."
+            )
         colour, pixel, known = _features(study, study.source)
         lost = int((~known).sum())
         if lost > MAX_LOST * len(study):

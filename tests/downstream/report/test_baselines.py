@@ -126,6 +126,25 @@ def test_files_that_changed_are_not_used(photos, clustered):
     assert "8 of 60 files" in skipped
 
 
+@pytest.mark.parametrize("kind", ["rows", "archive", "other"])
+def test_images_that_are_no_files_of_a_folder_are_told_as_such(
+    photos, clustered, make_table, tmp_path, kind
+):
+    """Rows of tables, members of archives and another folder: raw images come from folders only."""
+    vectors, labels = clustered(60)
+    study, folder = photos(vectors, labels)
+    source = {"rows": folder / "in.csv", "archive": folder, "other": tmp_path}[kind]
+    if kind == "rows":
+        source.touch()
+    name = {"rows": "in.csv#{}", "archive": "in.tar/photo-{:03}.png", "other": "photo-{:03}.png"}
+    ids = [name[kind].format(number) for number in range(60)]
+    table = make_table(vectors, labels, encoder=study.data.encoder, id=ids)
+    found = baselines(Study.open(table, source=source), held_out(study, repeats=1))
+    for skipped in (found["colours"]["skipped"], found["pixels"]["skipped"]):
+        assert "Raw images are read from folders only" in skipped
+        assert "not there" not in skipped
+
+
 def test_without_texts_or_source_the_baselines_say_what_they_lack(make_table, clustered, photos):
     """A table without texts, and images without a source, leave the majority alone."""
     from dataclasses import replace
