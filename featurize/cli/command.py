@@ -23,7 +23,7 @@ QuietFlag = Annotated[
     typer.Option(
         "--quiet",
         "-q",
-        help="Print only errors, why the exit code is not 0, and what search finds.",
+        help="Print only errors, why the exit code is not 0, and what search and classify find.",
     ),
 ]
 VerboseFlag = Annotated[
