@@ -81,7 +81,10 @@ class Console:
         """Say that a signal stopped the command, if nothing else was said; return its exit code."""
         with contextlib.suppress(Interrupted):
             if not self._answered:
-                fix = "What was committed to a table stays, nothing else changed; run it again."
+                fix = (
+                    "What was committed to a table stays, nothing else changed: run the same "
+                    "command again."
+                )
                 self._report("interrupted", f"{stop}", fix, stop.exit_code)
         return stop.exit_code
 
