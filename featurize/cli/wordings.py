@@ -127,9 +127,12 @@ def _answered(given: Json) -> str:
 
 
 def _lookalikes(classes: Iterable[str]) -> list[str]:
-    """Name classes that differ by nothing but the white space around them."""
+    """Name classes with white space around them, first those that differ by nothing else."""
     alike = defaultdict(list)
     for name in classes:
         alike[name.strip()].append(repr(name))
     groups = [" and ".join(names) for names in alike.values() if len(names) > 1]
-    return [f"Classes that differ only by white space: {'; '.join(groups)}."] if groups else []
+    if groups:
+        return [f"Classes that differ only by white space: {'; '.join(groups)}."]
+    spaced = [names[0] for bare, names in alike.items() if names[0] != repr(bare)]
+    return [f"Classes with white space around them: {', '.join(spaced)}."] if spaced else []

@@ -86,6 +86,14 @@ def test_classes_that_look_alike_are_named(told, embed, tmp_path):
     assert "differ only by white space: 'animal' and 'animal '; 'service' and 'service '." in out
 
 
+def test_classes_with_white_space_around_them_are_named(told, embed, tmp_path):
+    """Labels stay exact, and what surrounds them is shown."""
+    words, labels = ["animal", "service"] * 15, ["animal ", "service"] * 15
+    code, out, _ = told("train", embed(**messages(labels, words)), "--out", tmp_path / "h")
+    assert code == 0
+    assert "Classes with white space around them: 'animal '." in out
+
+
 def test_a_column_of_ids_is_no_column_of_classes(command, table, tmp_path):
     """Where nearly every label is unique, training is refused with the counts."""
     for column in ("id", "content_sha256"):

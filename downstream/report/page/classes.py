@@ -45,9 +45,11 @@ def per_class(facts: Json) -> str:
         ]
         for name, found in worst
     ]
-    return paragraph("The classes that are told worst come first.") + table(
-        "Scores of each class", columns, rows
-    )
+    unmeasured = ", ".join(safe(name) for name in facts["classes"] if name not in classes)
+    told = paragraph("The classes that are told worst come first.")
+    if unmeasured:
+        told += paragraph(f"Not measured, since their rows cannot be held out: {unmeasured}.")
+    return told + table("Scores of each class", columns, rows)
 
 
 def confusion(facts: Json, pictures: Pictures) -> str:

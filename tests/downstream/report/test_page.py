@@ -205,6 +205,13 @@ def test_plots_take_the_colours_of_the_page(facts):
     assert not [colour for plot in plots for colour in re.findall(r"#[0-9a-f]{6}\b", plot)]
 
 
+def test_a_class_that_is_not_measured_is_named(facts):
+    """A class of a single row has no figures, and the page says so."""
+    told = render(facts | {"classes": [*facts["classes"], "lonely"]}, {})
+    assert "since their rows cannot be held out: lonely." in told
+    assert "cannot be held out" not in render(facts, {})
+
+
 def test_matrix_only_for_few_classes(facts):
     """Beyond thirty classes the most confused pairs stand alone."""
     assert 'class="matrix"' in render(facts, {})
