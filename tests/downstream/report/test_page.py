@@ -208,7 +208,7 @@ def test_plots_take_the_colours_of_the_page(facts):
 def test_a_class_that_is_not_measured_is_named(facts):
     """A class of a single row has no figures, and the page says so."""
     told = render(facts | {"classes": [*facts["classes"], "lonely"]}, {})
-    assert "since their rows cannot be held out: lonely." in told
+    assert "since their rows cannot be held out: <bdi>lonely</bdi>." in told
     assert "cannot be held out" not in render(facts, {})
 
 
