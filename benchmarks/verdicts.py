@@ -35,14 +35,16 @@ def main() -> None:
     """Judge every case."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=RESULTS.parents[2] / "shared" / "data")
-    data = parser.parse_args().data
+    parser.add_argument("--only", nargs="*", help="the cases to judge, printed but not recorded")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        lines = list(report(data, Path(folder)))
-    write_section("Verdicts on planted cases", "python benchmarks/verdicts.py", lines)
+        lines = list(report(given.data, Path(folder), given.only))
+    if given.only is None:
+        write_section("Verdicts on planted cases", "python benchmarks/verdicts.py", lines)
 
 
-def report(data: Path, runs: Path) -> Iterator[str]:
-    """Yield a row of the table for every case."""
+def report(data: Path, runs: Path, only: list[str] | None) -> Iterator[str]:
+    """Yield a row of the table for every case, or for those named."""
     yield (
         f"Balanced accuracy on the same folds, mean over {SEEDS} seeds, and how many of them got "
         f"the right verdict (at least {ENOUGH} must). Rows are drawn by the seed."
@@ -51,7 +53,8 @@ def report(data: Path, runs: Path) -> Iterator[str]:
     yield "| case | rows | right verdict | head | strongest raw features | right | seconds each |"
     yield "|---|---:|---|---:|---:|---:|---:|"
     for name, right, case in cases(data, runs):
-        yield judged(name, right, case)
+        if only is None or name in only:
+            yield judged(name, right, case)
 
 
 def cases(data: Path, runs: Path) -> Iterator[tuple[str, str, Case]]:
