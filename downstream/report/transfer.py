@@ -53,7 +53,7 @@ class Difference:
         multiplied by 1/J + 2 x test rows / training rows, for J folds in all repeats, instead of
         1/J. Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003,
         have the ratio once; in simulations that let up to 2.8 % pass at 1 % where rows were few for
-        their dimensions or came in groups of four, this at most 0.5 % (`benchmarks/intervals.py`).
+        their dimensions or came in groups of four, this at most 0.7 % (`benchmarks/intervals.py`).
         """
         folds = _fold_differences(study, ours, theirs)
         spread = folds.var(ddof=1) if len(folds) > 1 else 0.0
