@@ -42,6 +42,11 @@ class Trees:
     scaling: Scaling
     trees: Any
 
+    @property
+    def settings(self) -> Json:
+        """Return what was chosen in training."""
+        return {"rounds": int(self.trees.n_iter_)}
+
     @classmethod
     def fit(
         cls, kind: type[Any], lesson: Lesson, target: NDArray[Any], rounds: int | None = None
@@ -97,7 +102,7 @@ class BoostingModel:
     @property
     def settings(self) -> Json:
         """Return what was chosen in training."""
-        return {"rounds": int(self.trees.trees.n_iter_)}
+        return self.trees.settings
 
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:

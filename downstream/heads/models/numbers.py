@@ -155,7 +155,7 @@ class BoostingNumbers:
     @property
     def settings(self) -> Json:
         """Return what was chosen in training."""
-        return {"rounds": int(self.trees.trees.n_iter_)}
+        return self.trees.settings
 
     @classmethod
     def fit(cls, lesson: Lesson, target: NDArray[np.float64]) -> Self:
