@@ -96,6 +96,8 @@ def _curve(facts: Json) -> Iterator[str]:
     if not forecast or not found.get("points"):
         return
     last = found["points"][-1]
+    if last["accuracy"]["mean"] > 1 - _STEEP:  # nothing is left to gain
+        return
     gain = forecast["accuracy"]["mean"] - last["accuracy"]["mean"]
     if gain < _STEEP:
         yield (

@@ -47,7 +47,7 @@ def curve(study: Study, *, rows: int | None = None, target: float | None = None)
     errors = np.maximum(1 - accuracy, 0.5 / tests)
     law, laws = bootstrapped(sizes, errors, RESAMPLED, study.seed)
     wanted = rows or GROWTH * len(study)
-    last = float(1 - errors[:, -1].mean())
+    last = float(accuracy[:, -1].mean())
     return {
         "points": _points(sizes, accuracy, len(study.names)),
         "forecast": {"rows": wanted, "accuracy": _forecast(law, laws, wanted, last)},

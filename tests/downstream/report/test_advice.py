@@ -48,6 +48,16 @@ def test_neutral_transfer_is_not_relied_on(facts):
     assert told.startswith("Do not rely on this transfer yet")
 
 
+def test_where_all_is_right_nothing_is_said_of_more_labels(facts):
+    """A curve that has arrived is no reason to clean labels or to change the encoder."""
+    facts["curve"] = {
+        "points": [{"per_class": 12.0, "rows": 24, "accuracy": {"mean": 1.0}}],
+        "forecast": {"rows": 120, "accuracy": {"mean": 1.0}},
+        "needed": {"target": 0.99, "per_class": None, "why": "100.0% are reached already."},
+    }
+    assert [told for told in advice(facts) if "ore labels" in told] == []
+
+
 def test_a_simpler_rival_that_does_as_well_is_advised(facts):
     """Where raw features tie with a head that is far better than the largest class, they do."""
     (told,) = advice(facts | {"verdict": "neutral"})
