@@ -15,7 +15,8 @@ FeaturizeError                 exit 1
 ├── HeadError                  a head cannot be trained, read or applied
 │   └── OutdatedHead           ids were forgotten from its table since
 ├── IndexFileError             a search index cannot be built, read or asked
-│   └── OutdatedIndex          ids were forgotten from its table since
+│   ├── OutdatedIndex          ids were forgotten from its table since
+│   └── RecallMissed           it finds fewer true neighbours than was asked for
 ├── FileError                  the operating system refused a file
 ├── WorkerStuck                a thread of a run hangs or has died
 └── TooManyRejects             more inputs were rejected than allowed
@@ -151,6 +152,10 @@ class IndexFileError(FeaturizeError):
 
 class OutdatedIndex(IndexFileError):
     """An index holds rows of a table from which ids were forgotten since."""
+
+
+class RecallMissed(IndexFileError):
+    """An index finds fewer of the true nearest neighbours than was asked for."""
 
 
 class TooManyRejects(FeaturizeError):

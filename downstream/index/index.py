@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from downstream.artifact import Artifact
 from downstream.datasets import Table, open_table
-from downstream.index.origin import origin_of, staleness
-from downstream.index.vectors import KINDS, build_graph, normalised, read_graph, write_graph
+from downstream.index.choice import Aim
+from downstream.index.content import Content, open_content, save_content
+from downstream.index.exact import NONE
+from downstream.index.graphs.base import Tell
+from downstream.index.origin import Drift, Watch, require_same
+from downstream.index.updating import built, shortfall, updated
+from downstream.index.vectors import normalised
 from featurize.bundle import EncoderCard
-from featurize.errors import IndexFileError, OutdatedIndex, UsageError
-from featurize.table.layout import EMBEDDING
-from featurize.table.reader import EmbeddingTable
+from featurize.errors import IndexFileError, UsageError
 from featurize.types import Json
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from downstream.filters import Selection
     from numpy.typing import ArrayLike, NDArray
 
-GRAPH, ROWS, VECTORS = "index.faiss", "rows.parquet", "vectors.npy"
-INDEX = Artifact(
-    "index",
-    "featurize index TABLE --out INDEX",
-    "index.json",
-    (GRAPH, ROWS, VECTORS),
-    IndexFileError,
-    OutdatedIndex,
-)
-BLOCK = 256  # queries asked at once
 ASKED = 1 << 20  # hits asked for at once
-RESCORED = 1 << 22  # numbers of stored vectors, in float64, that are scored at once
+SHOWN = 1024  # queries whose hits are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,109 +40,204 @@ class Hit:
     columns: Json
 
 
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    pass
+
+
 class VectorIndex:
     """An index over the rows of one embedding table, which holds all it needs to answer.
 
-    `facts` is its card; `vectors` (n, dim) float32 have unit length; `rows` are the other columns,
-    in the same order. `encoder` is the card of the encoder that made the vectors, `origin` says
-    which table they come from and which bundle encodes queries.
+    `facts` is its card: kind, recall and its curve, encoder, and the `origin`, the table. While the
+    table lies where it did, rows that it has no more are not found; see `staleness`.
     """
 
-    def __init__(
-        self, facts: Json, graph: Any, vectors: NDArray[np.float32], rows: pa.Table
-    ) -> None:
+    def __init__(self, facts: Json, content: Content) -> None:
         self.facts = facts
-        self.graph = graph
-        self.vectors = vectors
-        self.rows = rows
         self.encoder = EncoderCard.from_json(facts["encoder"])
-        self.origin: Json = facts["origin"]
+        self._content = content
+        self._watch = Watch(facts["origin"], self.encoder)
 
     @classmethod
-    def build(cls, table: Table, kind: str = "flat") -> Self:
+    def build(
+        cls,
+        table: Table,
+        kind: str = "auto",
+        recall: float = 0.95,
+        *,
+        memory: int | None = None,
+        scratch: str | Path | None = None,
+        tell: Tell = _silent,
+    ) -> Self:
         """Index normalised copies of the vectors of a table, given as such or as its path.
 
-        `flat` compares a query with every row; `auto` chooses it. Raises IndexFileError for a table
-        without rows, UsageError for an unknown kind.
+        `flat` compares a query with every row. `ivf` and `hnsw` find candidates among 8-bit codes
+        and compare these exactly; how far they search is chosen so that on rows that they were not
+        built of they find the share `recall` of the true neighbours. `auto` chooses among them the
+        one that answers soonest with at most `memory` bytes, half of the machine's by default.
+        `scratch` is a folder for the vectors until they are saved; `tell` hears of the progress.
+
+        Raises IndexFileError for a table without rows, RecallMissed where the kind does not reach
+        the recall, UsageError for an unknown kind or an impossible recall.
         """
-        table = open_table(table)
-        chosen = KINDS[0] if kind == "auto" else kind
-        if chosen not in KINDS:
-            known = ", ".join(("auto", *KINDS))
-            raise UsageError(f"There is no index of kind {kind!r}.", fix=f"Choose one of: {known}.")
-        if not len(table):
-            raise IndexFileError(
-                f"{table.path} has no rows to index.", fix="Its rejects say why there are none."
-            )
-        vectors = normalised(table.to_numpy(), str(table.path))
-        rows = table.select([name for name in table.schema.names if name != EMBEDDING])
-        return cls(_facts(table, chosen), build_graph(vectors), vectors, rows)
+        aim, folder = Aim(kind, recall, memory), _folder(scratch)
+        return cls(*built(open_table(table), aim, folder, tell))
 
     def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.vectors)
+        """Return the number of rows, without those that were removed by updates."""
+        return len(self._content)
+
+    @property
+    def origin(self) -> Json:
+        """Return which table the rows come from, and which bundle encodes queries."""
+        return dict(self.facts["origin"])
 
     @property
     def ids(self) -> list[str]:
         """Return the ids, in the order of the rows."""
-        return list(self._positions)
+        ids, live = self._content.rows.ids, self._content.live
+        return list(ids if live is None else itertools.compress(ids, live))
 
-    def search(self, vectors: ArrayLike, k: int = 10) -> list[list[Hit]]:
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """Return the vectors, (n, dim) float32, of unit length, in the order of the ids."""
+        vectors, live = self._content.vectors, self._content.live
+        return vectors if live is None else vectors[live]
+
+    def search(
+        self,
+        vectors: ArrayLike,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> list[list[Hit]]:
         """Return the `k` rows nearest to each query, best first, fewer where there are fewer rows.
 
         `vectors` (n, dim), finite, of any length but zero. Scores are cosines, computed again from
         the stored vectors, so that they do not depend on what else is searched; equal scores come
-        in the order of the rows. Raises IndexFileError for queries that cannot be asked.
+        in the order of the rows. `where` is a condition on the columns, see `downstream.filters`;
+        hits under `min_score` are left out; without `k`, all rows that reach it are hits, and the
+        search is exact. Raises IndexFileError for queries that cannot be asked, UsageError for an
+        impossible option.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise UsageError(f"-k expects a number of hits from 1 up, got {k!r}.")
-        queries, k = self._checked(vectors), min(k, len(self))
-        size = min(BLOCK, max(1, ASKED // k))
-        blocks = (queries[start : start + size] for start in range(0, len(queries), size))
-        return [hits for block in blocks for hits in self._nearest(block, k)]
+        found = self.find(vectors, k, where=where, min_score=min_score)
+        return list(self._hits(*found))
 
-    def search_table(self, queries: Table, k: int = 10) -> list[list[Hit]]:
+    def search_table(
+        self,
+        queries: Table,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> list[list[Hit]]:
         """Search for each row of a table, given as such or as its path.
 
         Raises MismatchError for another encoder's vectors.
         """
         queries = open_table(queries)
         self.encoder.require_same_space(queries.card, here="the index", there=str(queries.path))
-        return self.search(queries.to_numpy(), k)
+        return self.search(queries.to_numpy(), k, where=where, min_score=min_score)
 
-    def search_id(self, id: str, k: int = 10) -> list[Hit]:
+    def search_id(
+        self,
+        id: str,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
         """Return the `k` rows nearest to the row of this id, itself left out."""
-        hits = self.search(self.vector(id)[np.newaxis], k + 1)[0]
-        return [hit for hit in hits if hit.id != id][:k]
+        wanted = None if k is None else _count(k) + 1
+        found = self.search(self.vector(id)[np.newaxis], wanted, where=where, min_score=min_score)
+        return [hit for hit in found[0] if hit.id != id][:k]
+
+    def find(
+        self,
+        vectors: ArrayLike,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Search as `search` does, and return places and cosines, both (n, most hits of a query).
+
+        Places are those of `row_ids`; where a query has fewer hits they end in -1 and -inf.
+        """
+        queries, allowed = self._checked(vectors), self._allowed(where)
+        if k is None:
+            return self._all_within(queries, min_score, allowed)
+        width = min(_count(k), len(self._content.rows))
+        size = max(1, ASKED // width)
+        blocks = [
+            self._content.retriever.find(
+                queries[start : start + size], width, self._efforts, allowed
+            )
+            for start in range(0, max(1, len(queries)), size)
+        ]
+        places, cosines = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        if min_score is not None:
+            under = cosines < min_score
+            places[under], cosines[under] = NONE, -np.inf
+        return places, cosines
+
+    def row_ids(self, places: NDArray[np.int64]) -> list[str]:
+        """Return the ids of places that `find` has returned."""
+        ids = self._content.rows.ids
+        return [ids[place] for place in places]
 
     def vector(self, id: str) -> NDArray[np.float32]:
         """Return the vector of a row, (dim,) float32, of unit length."""
-        if id not in self._positions:
+        place, allowed = self._content.rows.places.get(id), self._allowed(None)
+        if place is None or (allowed is not None and not allowed[place]):
             raise IndexFileError(
                 f"The index has no row with the id {id!r}.",
-                fix=f"Its {len(self)} ids look like {self.ids[0]!r}.",
+                fix=f"Its {len(self)} ids look like {self.ids[0]!r}." if len(self) else "",
             )
-        return np.array(self.vectors[self._positions[id]])
+        return np.array(self._content.vectors[place])
+
+    def uncast(self, where: str) -> dict[str, int]:
+        """Return how many values of each column a condition could not compare, as no numbers."""
+        return dict(self._selected(where).uncast)
 
     def staleness(self) -> dict[str, int]:
         """Count the table's rows that are `missing` here, and rows here that it has `removed`.
 
-        Both are 0 where the table is as it was, and where it is not found at its recorded path.
+        A row with changed content is both. Both are 0 where the table is as it was, and where it is
+        not found at its recorded path. Raises MismatchError where another encoder has made it anew.
         """
-        return staleness(self.origin, self.rows, self.encoder.fingerprint)
+        return self.drift().counts
+
+    def drift(self) -> Drift:
+        """Return how the table has moved on, looking at it again where something was committed."""
+        return self._watch.drift(self._content.rows, self._content.live)
+
+    def shortfall(self) -> str | None:
+        """Search for rows kept apart from the graph again; say by how much it misses its recall."""
+        return shortfall(self.facts, self._content)
+
+    def update(
+        self, table: Table | None = None, *, scratch: str | Path | None = None, tell: Tell = _silent
+    ) -> Json:
+        """Bring the index up to its table; return how many rows were `added`, `removed`, `changed`.
+
+        New rows are added, removed ones are marked; `rebuilt` says why all was built anew, if it
+        was: more than a fifth is marked, the recall has fallen under its target, ids were forgotten
+        or the columns are others. Raises MismatchError for a table of another encoder.
+        """
+        opened = open_table(self.origin["table"] if table is None else table)
+        require_same(self.encoder, opened)
+        facts, content, done = updated(self.facts, self._content, opened, _folder(scratch), tell)
+        self.facts, self._content = facts, content
+        self._watch = Watch(facts["origin"], self.encoder)
+        return done
 
     def save(self, path: str | Path) -> None:
         """Save to a folder, which then stands alone; an older index there is replaced as a whole.
 
-        The same table gives the same bytes. Raises IndexFileError where anything else is in the
-        way.
+        Raises IndexFileError where anything else is in the way.
         """
-        import pyarrow.parquet as pq
-
-        with INDEX.saving(Path(path), self.facts) as folder:
-            write_graph(self.graph, folder / GRAPH)
-            np.save(folder / VECTORS, self.vectors, allow_pickle=False)
-            pq.write_table(self.rows, folder / ROWS, compression="zstd", write_page_checksum=True)
+        save_content(Path(path), self.facts, self._content)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -158,27 +245,43 @@ class VectorIndex:
 
         Also where ids were forgotten from its table since it was made.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        return cls(*open_content(Path(path)))
 
-        folder = Path(path)
-        facts = INDEX.read(folder)
-        try:
-            origin = facts["origin"]
-            INDEX.require_not_forgotten(origin["table"], origin["version"], origin.get("table_id"))
-            vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
-            rows = pq.read_table(folder / ROWS)
-            index = cls(facts, read_graph(folder / GRAPH), vectors, rows)
-            index._require_consistent()
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-            raise IndexFileError(
-                f"{path} is no complete index: {error}.", fix=INDEX.mend
-            ) from error
-        return index
+    @classmethod
+    def open_outdated(cls, path: str | Path) -> Self:
+        """Open a saved index for an update: also where ids were forgotten from its table since."""
+        return cls(*open_content(Path(path), outdated=True))
 
     @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {key: row for row, key in enumerate(self.rows["id"].to_pylist())}
+    def _selections(self) -> dict[str, Selection]:
+        return {}
+
+    @property
+    def _efforts(self) -> dict[int, int]:
+        curve = self.facts.get("curve")
+        return {int(depth): effort for depth, effort in curve["efforts"].items()} if curve else {}
+
+    def _selected(self, where: str) -> Selection:
+        """Return which rows a condition selects; that of the last condition is kept."""
+        if where not in self._selections:
+            from downstream.filters import Filter
+
+            condition, rows = Filter.parse(where), self._content.rows
+            condition.expression(rows.schema)
+            self._selections.clear()
+            self._selections[where] = condition.select(rows.read(sorted(condition.columns)))
+        return self._selections[where]
+
+    def _allowed(self, where: str | None) -> NDArray[np.bool_] | None:
+        """Return which rows may be found, (n,); None where all may."""
+        allowed, removed = self._content.live, self.drift().removed
+        if len(removed):
+            allowed = np.ones(len(self._content.rows), bool) if allowed is None else allowed.copy()
+            allowed[removed] = False
+        if where is None:
+            return allowed
+        selected: NDArray[np.bool_] = self._selected(where).mask
+        return selected if allowed is None else allowed & selected
 
     def _checked(self, vectors: ArrayLike) -> NDArray[np.float32]:
         """Check what faiss only asserts, because assertions vanish under `python -O`."""
@@ -192,47 +295,39 @@ class VectorIndex:
             raise IndexFileError(f"Queries of numbers are expected, got {queries.dtype}.")
         return normalised(queries, "the queries")
 
-    def _nearest(self, queries: NDArray[np.float32], k: int) -> Iterator[list[Hit]]:
-        found = self.graph.search(queries, k)[1]
-        for positions, scores in zip(found, self._cosines(queries, found), strict=True):
-            order = np.lexsort((positions, -scores))
-            order = order[positions[order] >= 0]  # faiss fills up with -1 what it did not find
-            yield self._hits(positions[order], scores[order])
+    def _all_within(
+        self,
+        queries: NDArray[np.float32],
+        least: float | None,
+        allowed: NDArray[np.bool_] | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return all rows that reach a cosine, for each query."""
+        if least is None:
+            raise UsageError("A search expects a number of hits, a least score, or both.")
+        found = [self._content.retriever.within(query, least, allowed) for query in queries]
+        width = max((len(places) for places, _ in found), default=0)
+        places, cosines = np.full((len(found), width), NONE), np.full((len(found), width), -np.inf)
+        for line, (near, scores) in enumerate(found):
+            places[line, : len(near)], cosines[line, : len(near)] = near, scores
+        return places, cosines
 
-    def _cosines(
-        self, queries: NDArray[np.float32], found: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return the cosine of each query with the rows found for it, (n, k) float64."""
-        rows = found.ravel()
-        asked = np.repeat(np.arange(len(queries)), found.shape[1])
-        cosines = np.empty(len(rows))
-        size = max(1, RESCORED // self.encoder.dim)
-        for start in range(0, len(rows), size):
-            part = slice(start, start + size)
-            near = self.vectors[rows[part]].astype(np.float64)
-            cosines[part] = np.einsum("pd,pd->p", near, queries[asked[part]].astype(np.float64))
-        return np.clip(cosines, -1, 1).reshape(found.shape)
-
-    def _hits(self, positions: NDArray[np.int64], scores: NDArray[np.float64]) -> list[Hit]:
-        rows = self.rows.take(positions).to_pylist()
-        return [Hit(row.pop("id"), s, row) for row, s in zip(rows, scores.tolist(), strict=True)]
-
-    def _require_consistent(self) -> None:
-        """Raise ValueError unless vectors, rows, graph and card tell of the same rows."""
-        expected = (self.rows.num_rows, self.encoder.dim)
-        if self.vectors.dtype != np.float32 or self.vectors.shape != expected or not len(self):
-            raise ValueError(f"{VECTORS} is {self.vectors.dtype} {self.vectors.shape}")
-        if (self.graph.ntotal, self.graph.d) != expected or self.facts["method"] not in KINDS:
-            raise ValueError(f"{GRAPH} is no {self.facts['method']} index of {expected} vectors")
+    def _hits(self, places: NDArray[np.int64], cosines: NDArray[np.float64]) -> Iterator[list[Hit]]:
+        """Yield the hits of each query; the columns are read for many of them at once."""
+        for start in range(0, len(places), SHOWN):
+            near = places[start : start + SHOWN]
+            rows = iter(self._content.rows.take(near[near != NONE]))
+            for line, scores in zip(near, cosines[start : start + SHOWN], strict=True):
+                yield [
+                    Hit(row.pop("id"), score, row)
+                    for score, row in zip(scores[line != NONE].tolist(), rows, strict=False)
+                ]
 
 
-def _facts(table: EmbeddingTable, kind: str) -> Json:
-    libraries = ("faiss-cpu", "numpy", "pyarrow")
-    return {
-        "method": kind,
-        "rows": len(table),
-        "dim": table.card.dim,
-        "encoder": table.card.to_json(),
-        "origin": origin_of(table),
-        "libraries": {name: importlib.metadata.version(name) for name in libraries},
-    }
+def _folder(scratch: str | Path | None) -> Path | None:
+    return None if scratch is None else Path(scratch)
+
+
+def _count(k: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise UsageError(f"-k expects a number of hits from 1 up, got {k!r}.")
+    return k

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.index.index import GRAPH, INDEX, ROWS, VECTORS, VectorIndex
+from downstream.index.content import GRAPH, INDEX, ROWS, VECTORS
+from downstream.index.index import VectorIndex
 from downstream.index.origin import outdated
 from featurize.errors import FeaturizeError, OutdatedIndex
 from featurize.table.verify import NORM_TOLERANCE
 from featurize.types import Json, Problem, Verdict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BLOCK = 1 << 14
 
 
 def inspect_index(path: str | Path) -> Json:
@@ -31,12 +38,17 @@ def verify_index(path: str | Path) -> list[Problem]:
     problems = []
     if len(index.ids) < len(index):
         problems.append(Problem(ROWS, "an id occurs twice", INDEX.mend))
-    norms = np.linalg.norm(index.vectors, axis=1)
-    if not (np.abs(norms - 1) <= NORM_TOLERANCE).all():
+    if not _has_unit_length(index.vectors):
         problems.append(Problem(VECTORS, "a vector has not unit length", INDEX.mend))
-    if not np.array_equal(index.graph.reconstruct_n(0, len(index)), index.vectors):
-        problems.append(Problem(GRAPH, f"its vectors differ from those of {VECTORS}", INDEX.mend))
+    elif shortfall := index.shortfall():
+        problems.append(Problem(GRAPH, shortfall, INDEX.mend))
     return problems
+
+
+def _has_unit_length(vectors: NDArray[np.float32]) -> bool:
+    blocks = (vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK))
+    norms = (np.linalg.norm(block, axis=1) for block in blocks)
+    return all((np.abs(norm - 1) <= NORM_TOLERANCE).all() for norm in norms)
 
 
 def remarks_on_index(path: str | Path) -> list[str]:

@@ -1,15 +1,20 @@
-"""Which table an index was made from, and whether that table has changed since."""
+"""Which table an index was made from, and how that table has changed since."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurize.errors import FileError, TableError
+import numpy as np
+
+from downstream.index.rows import Rows
+from featurize.bundle import EncoderCard
+from featurize.errors import FileError, MismatchError, TableError
 from featurize.storage import canonical_json, sha256_bytes
-from featurize.table.layout import Layout
+from featurize.table.layout import EMBEDDING, Layout
 from featurize.table.log import CommitLog
 from featurize.table.part import Part
 from featurize.table.reader import EmbeddingTable
@@ -17,8 +22,36 @@ from featurize.types import Json
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 KEYS = ["id", "content_sha256"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a table differs from an index of it.
+
+    `removed` are the places of the index's rows that the table has no more; `missing` are the
+    table's rows, numbered in its order, that the index has not; a row with changed content is both.
+    `changed` (m, 2) are pairs of places, in index and table, of rows whose other columns differ.
+    """
+
+    removed: NDArray[np.intp]
+    missing: NDArray[np.intp]
+    changed: NDArray[np.intp]
+
+    def __bool__(self) -> bool:
+        """Say whether they differ."""
+        return bool(len(self.removed) or len(self.missing) or len(self.changed))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many rows the index misses, and how many the table has removed."""
+        return {"missing": len(self.missing), "removed": len(self.removed)}
+
+
+_NOWHERE = np.empty(0, np.intp)
+NO_DRIFT = Drift(_NOWHERE, _NOWHERE, np.empty((0, 2), np.intp))
 
 
 def origin_of(table: EmbeddingTable) -> Json:
@@ -34,18 +67,66 @@ def origin_of(table: EmbeddingTable) -> Json:
     }
 
 
-def staleness(origin: Json, rows: pa.Table, fingerprint: str) -> dict[str, int]:
-    """Count the table's rows that are `missing` among `rows`, and those the table has `removed`.
+class Watch:
+    """Looks at the table of an index, again only where something was committed to it."""
 
-    A row with changed content counts as both, as does every row of a table from another encoder.
-    Where there is no table at its recorded path, nothing is known: both are 0.
-    """
-    with contextlib.suppress(OSError, TableError, FileError):
-        table = EmbeddingTable.open(origin["table"])
-        if _state(table.parts) != origin["state"]:
-            now, then = _keys(table.select(KEYS), table.fingerprint), _keys(rows, fingerprint)
-            return {"missing": len(now - then), "removed": len(then - now)}
-    return {"missing": 0, "removed": 0}
+    def __init__(self, origin: Json, card: EncoderCard) -> None:
+        self._origin = origin
+        self._card = card
+        self._log = Layout.of(Path(origin["table"])).log
+        self._seen: int | None = None
+        self._drift = NO_DRIFT
+
+    def drift(self, rows: Rows, live: NDArray[np.bool_] | None) -> Drift:
+        """Return how the table differs from these rows, those that are `live` (n,).
+
+        Where no table lies at its recorded path nothing is known, and nothing differs. Raises
+        MismatchError where another encoder has made the table anew.
+        """
+        now = self._last_change()
+        if now != self._seen:
+            self._drift = self._compared(rows, live)
+            self._seen = now
+        return self._drift
+
+    def _last_change(self) -> int | None:
+        with contextlib.suppress(OSError):
+            return self._log.stat().st_mtime_ns
+        return None
+
+    def _compared(self, rows: Rows, live: NDArray[np.bool_] | None) -> Drift:
+        with contextlib.suppress(OSError, TableError, FileError):
+            table = EmbeddingTable.open(self._origin["table"])
+            require_same(self._card, table)
+            if _state(table.parts) != self._origin["state"]:
+                return compare(table, rows, live)
+        return NO_DRIFT
+
+
+def require_same(card: EncoderCard, table: EmbeddingTable) -> None:
+    """Raise MismatchError, naming the field, for a table of another encoder than an index's."""
+    try:
+        card.require_same_space(table.card, here="the index", there=str(table.path))
+    except MismatchError as error:
+        raise MismatchError(
+            error.message,
+            fix=f"The table was made anew by another encoder: make the index again with "
+            f"`featurize index {table.path} --out INDEX`.",
+        ) from None
+
+
+def compare(table: EmbeddingTable, rows: Rows, live: NDArray[np.bool_] | None) -> Drift:
+    """Return how a table differs from the rows of an index that are `live` (n,)."""
+    import pyarrow.compute as pc
+
+    theirs, ours = table.select(KEYS), rows.read(KEYS)
+    here = np.arange(len(rows)) if live is None else np.flatnonzero(live)
+    known = pc.index_in(_keys(theirs), value_set=_keys(ours.take(here)))
+    at = np.asarray(known.fill_null(-1))
+    pairs = np.stack([here[at[at >= 0]], np.flatnonzero(at >= 0)], axis=1)
+    return Drift(
+        np.setdiff1d(here, pairs[:, 0]), np.flatnonzero(at < 0), pairs[_differ(table, rows, pairs)]
+    )
 
 
 def outdated(card: Json) -> str | None:
@@ -65,6 +146,38 @@ def _state(parts: Sequence[Part]) -> str:
     return sha256_bytes(canonical_json(sorted(part.sha256 for part in parts)))
 
 
-def _keys(rows: pa.Table, fingerprint: str) -> set[tuple[str, str, str]]:
-    ids, contents = (rows[name].to_pylist() for name in KEYS)
-    return {(key, content, fingerprint) for key, content in zip(ids, contents, strict=True)}
+def _keys(rows: pa.Table) -> pa.ChunkedArray:
+    """Return for each row what tells it from others: its id and the hash of its content."""
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(rows["content_sha256"], rows["id"], " ")
+
+
+def _differ(table: EmbeddingTable, rows: Rows, pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which pairs of rows, in index and table, differ in their other columns."""
+    differ = np.zeros(len(pairs), bool)
+    names = [name for name in table.schema.names if name not in (EMBEDDING, "text", *KEYS)]
+    for name in names:
+        if name not in rows.schema.names:
+            return np.ones(len(pairs), bool)
+        ours, theirs = rows.read([name])[name], table.select([name])[name]
+        left, right = ours.take(pairs[:, 0]), theirs.take(pairs[:, 1])
+        if left.type != right.type:
+            return np.ones(len(pairs), bool)
+        if not left.equals(right):
+            differ |= ~_equal(left, right)
+    return differ
+
+
+def _equal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return where two columns are equal; a null, and a NaN, is equal to another one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        same = pc.equal(left, right).fill_null(False)
+    except pa.ArrowNotImplementedError:  # lists
+        pairs = zip(left.to_pylist(), right.to_pylist(), strict=True)
+        return np.array([one == other for one, other in pairs], bool)
+    empty = (pc.is_null(column, nan_is_null=True) for column in (left, right))
+    return np.asarray(pc.or_(same, pc.and_(*empty)))

@@ -1,4 +1,4 @@
-"""`index` and `search`: similarity search over embedding tables."""
+"""`search`: the rows of a table nearest to a query."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import typer
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
-from featurize.cli.wordings import INCOMPLETE
 from featurize.errors import IndexFileError, UsageError
-from featurize.wording import counted, printable
+from featurize.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,41 +21,8 @@ _SNIPPET = 90
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands that search."""
-    command(app, "index", index)
+    """Add the command."""
     command(app, "search", search)
-
-
-def index(
-    _console: Console,
-    table: Annotated[Path, typer.Argument(help="The embedding table.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The folder of the index.")],
-    kind: Annotated[str, typer.Option(help="auto or flat: exact search.")] = "auto",
-    recall: Annotated[
-        float, typer.Option(min=0, max=1, help="The least recall; exact search reaches any.")
-    ] = 0.95,
-) -> Outcome:
-    """Build a search index over a table."""
-    from downstream import VectorIndex
-
-    built = VectorIndex.build(table, kind)
-    built.save(out)
-    data = {
-        "index": str(out),
-        "kind": built.facts["method"],
-        "recall": {"target": recall, "reached": 1.0},
-        "rows": len(built),
-        "encoder": built.encoder.name,
-        "fingerprint": built.encoder.fingerprint,
-        "table": str(table),
-        "version": built.origin["version"],
-        "incomplete": built.origin["incomplete"],
-    }
-    text = (
-        f"{out}: {data['kind']} index of {counted(len(built), 'row')}, "
-        f"version {data['version']} of {table}"
-    )
-    return Outcome(data, f"{text}\n{INCOMPLETE}" if data["incomplete"] else text)
 
 
 def search(  # noqa: PLR0913 - a command's options are its parameters

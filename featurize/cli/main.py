@@ -21,6 +21,7 @@ from featurize.cli import (
     export,
     extract,
     find,
+    indexing,
     learn,
     maintain,
     models,
@@ -37,7 +38,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn raw text and images into Parquet embedding tables, classifiers and search indexes.",
 )
-ROOMS = (extract, export, examine, maintain, learn, classify, report, rank, find, models, doctor)
+ROOMS = (
+    extract,
+    export,
+    examine,
+    maintain,
+    learn,
+    classify,
+    report,
+    rank,
+    indexing,
+    find,
+    models,
+    doctor,
+)
 for room in ROOMS:
     room.register(app)
 

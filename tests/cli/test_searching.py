@@ -75,7 +75,7 @@ def test_an_unknown_kind_lists_the_known(command, index, tmp_path):
     """The fix names what there is."""
     arguments = ("--out", tmp_path / "other", "--kind", "lsh", "--json")
     code, data, _ = command("index", tmp_path / "table", *arguments)
-    assert (code, data["error"]["fix"]) == (2, "Choose one of: auto, flat.")
+    assert (code, data["error"]["fix"]) == (2, "Choose one of: auto, flat, ivf, hnsw.")
 
 
 def test_an_index_with_a_strangers_bundle_name_fetches_nothing(

@@ -1,0 +1,128 @@
+"""Retriever: finds the vectors nearest to queries, through a graph where that is quicker."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from downstream.index import exact
+from downstream.index.graphs import Graph
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_EXACT = 10_000  # rows that are compared one by one however many there are beside them
+_EXACT_SHARE = 0.1  # of all rows: fewer are compared one by one
+DEPTHS = (10, 100)  # numbers of hits that efforts are chosen for
+
+
+class Retriever:
+    """Vectors (n, dim) of unit length, and what finds the nearest of them.
+
+    Without a graph, each search compares all. With one, its entries are all rows but those kept
+    `apart`, (m,) sorted, which every search compares one by one: as the graph has never met them,
+    they are what its recall is measured by. What it finds is compared exactly with the query.
+    """
+
+    def __init__(
+        self,
+        vectors: NDArray[np.float32],
+        graph: Graph | None = None,
+        apart: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.vectors = vectors
+        self.graph = graph
+        self.apart = np.empty(0, np.int64) if apart is None else apart
+
+    def find(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        efforts: dict[int, int],
+        allowed: NDArray[np.bool_] | None = None,
+        *,
+        complete: bool = True,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the places and cosines of the `k` nearest allowed rows, both (n, k), best first.
+
+        They end in -1 and -inf where there are fewer rows; if not `complete`, also where the graph
+        finds fewer. `efforts` are those of the graph for each of `DEPTHS`, or for the first, beyond
+        which the search is then exact; `allowed` (rows,) are all if None.
+        """
+        rows = None if allowed is None else np.flatnonzero(allowed)
+        count = len(self.vectors) if rows is None else len(rows)
+        reachable = min(k, count)
+        effort = _effort(efforts, k, count / len(self.vectors))
+        if self.graph is None or effort is None or self._is_small(count):
+            return self._exactly(queries, k, rows)
+        candidates = self._candidates(queries, 2 * k + 8, effort, allowed)
+        places, cosines = exact.ranked(queries, self.vectors, candidates, k)
+        short = np.flatnonzero(places[:, reachable - 1] == exact.NONE)
+        if complete and len(short):
+            places[short], cosines[short] = self._exactly(queries[short], k, rows)
+        return places, cosines
+
+    def within(
+        self, query: NDArray[np.float32], least: float, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return all allowed rows with at least that cosine with a query (dim,), best first."""
+        rows = None if allowed is None else np.flatnonzero(allowed)
+        asked = query[np.newaxis]
+        near = next(exact.within(asked, self.vectors, least, rows))
+        places, cosines = exact.ranked(asked, self.vectors, near[np.newaxis], len(near))
+        reached = cosines[0] >= least
+        return places[0][reached], cosines[0][reached]
+
+    @cached_property
+    def _entries(self) -> NDArray[np.int64]:
+        """The row of each entry of the graph."""
+        return np.delete(np.arange(len(self.vectors)), self.apart)
+
+    @cached_property
+    def _apart_vectors(self) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self.vectors[self.apart])
+
+    def _is_small(self, count: int) -> bool:
+        total = len(self.vectors)
+        return count < total and count <= max(_EXACT, _EXACT_SHARE * total)
+
+    def _exactly(
+        self, queries: NDArray[np.float32], k: int, rows: NDArray[np.intp] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        width = min(k + exact.SPARE, len(self.vectors) if rows is None else len(rows))
+        found = exact.nearest(queries, self.vectors, width, rows)
+        places, cosines = exact.ranked(queries, self.vectors, found, k)
+        missing = ((0, 0), (0, k - places.shape[1]))
+        return (
+            np.pad(places, missing, constant_values=exact.NONE),
+            np.pad(cosines, missing, constant_values=-np.inf),
+        )
+
+    def _candidates(
+        self,
+        queries: NDArray[np.float32],
+        width: int,
+        effort: int,
+        allowed: NDArray[np.bool_] | None,
+    ) -> NDArray[np.int64]:
+        assert self.graph is not None
+        entries = None if allowed is None else allowed[self._entries]
+        found = self.graph.candidates(queries, min(width, len(self.graph)), effort, entries)
+        in_graph = np.where(found == exact.NONE, exact.NONE, self._entries[found])
+        rows = None if allowed is None else np.flatnonzero(allowed[self.apart])
+        near = exact.nearest(queries, self._apart_vectors, min(width, len(self.apart)), rows)
+        beside = np.append(self.apart, exact.NONE)[near]
+        return np.concatenate([in_graph, beside], axis=1)
+
+
+def _effort(efforts: dict[int, int], k: int, share: float) -> int | None:
+    """Return the effort for `k` hits where only a share of the rows counts; None if none is known.
+
+    A share of a half needs twice the effort, as the hits are as far as twice as many would be.
+    """
+    depth = next((depth for depth in DEPTHS if k <= depth), DEPTHS[-1])
+    if depth not in efforts or not share:
+        return None
+    return int(np.ceil(efforts[depth] * max(1.0, k / depth) / share))

@@ -1,0 +1,96 @@
+"""The columns of an index's rows, read from its file only as far as a search needs them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from numpy.typing import NDArray
+
+ROW_GROUP = 2048  # rows that are read to show one of them
+_MOST_GROUPS = 64  # groups that are read one by one; for more, all rows are read and kept
+
+
+class Rows:
+    """The rows of an open Parquet file, which may lose its name in the meantime."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        import pyarrow.parquet as pq
+
+        self.file = file
+        weakref.finalize(self, file.close)
+        self._parquet = pq.ParquetFile(file)
+        groups = range(self._parquet.num_row_groups)
+        self._ends = np.cumsum([self._parquet.metadata.row_group(g).num_rows for g in groups])
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self._parquet.metadata.num_rows)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Return the columns."""
+        return self._parquet.schema_arrow
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Return the ids, in the order of the rows."""
+        return list(self.read(["id"]).column(0).to_pylist())
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Return the place of each id."""
+        return {key: place for place, key in enumerate(self.ids)}
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Return whole columns."""
+        return self._parquet.read(columns=list(columns))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all columns, group by group."""
+        for group in range(len(self._ends)):
+            yield from self._parquet.read_row_group(group).to_batches()
+
+    def take(self, places: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Return rows as dictionaries, in the order they are asked for."""
+        import pyarrow as pa
+
+        if not len(places):
+            return []
+        groups = np.unique(np.searchsorted(self._ends, places, side="right"))
+        if len(groups) > _MOST_GROUPS or "_all" in self.__dict__:
+            return list(self._all.take(places).to_pylist())
+        starts = self._ends[groups] - [self._parquet.metadata.row_group(g).num_rows for g in groups]
+        read = [self._parquet.read_row_group(int(group)) for group in groups]
+        before = np.cumsum([0, *(part.num_rows for part in read)])[:-1]
+        which = np.searchsorted(starts, places, side="right") - 1
+        near = pa.concat_tables(read)
+        return list(near.take(places - starts[which] + before[which]).to_pylist())
+
+    @cached_property
+    def _all(self) -> pa.Table:
+        return self._parquet.read()
+
+
+def write_rows(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes] | Path
+) -> None:
+    """Write rows batch by batch, with page checksums; equal batches give equal bytes."""
+    with writer(schema, file) as parquet:
+        for batch in batches:
+            parquet.write_batch(batch, row_group_size=ROW_GROUP)
+
+
+def writer(schema: pa.Schema, file: IO[bytes] | Path) -> pq.ParquetWriter:
+    """Return what writes rows into a file, as a context."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)

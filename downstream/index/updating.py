@@ -1,0 +1,111 @@
+"""Bringing an index up to its table without building it anew, while that is good enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from downstream.index.building import read_changes, read_table
+from downstream.index.choice import AUTO, FLAT, FLAT_NUMBERS, Aim, build
+from downstream.index.content import Content, facts_of
+from downstream.index.graphs.base import Tell, sample
+from downstream.index.origin import Drift, compare, origin_of
+from downstream.index.retriever import DEPTHS, Retriever
+from downstream.index.tuning import Curve, count_apart, measure, reached
+from featurize.table.layout import EMBEDDING
+from featurize.table.reader import EmbeddingTable
+from featurize.types import Json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_REMOVED = 0.2  # of all rows; with more, an index is built anew
+_GROWN = 2  # times the numbers up to which `auto` searches exactly
+
+
+def built(
+    table: EmbeddingTable, aim: Aim, scratch: Path | None, tell: Tell
+) -> tuple[Json, Content]:
+    """Return card and content of an index of a table that reaches its aim."""
+    vectors, rows = read_table(table, scratch, tell)
+    retriever, curve = build(vectors, aim, tell)
+    content = Content(rows, retriever)
+    return facts_of(table, aim, content, curve), content
+
+
+def updated(
+    facts: Json, content: Content, table: EmbeddingTable, scratch: Path | None, tell: Tell
+) -> tuple[Json, Content, Json]:
+    """Return card and content of an index that is up to its table, and what was done for it.
+
+    The content given must not be used any more, because its graph grows.
+    """
+    aim = Aim(**facts.get("aim", {"kind": facts["method"]}))
+    drift = compare(table, content.rows, content.live)
+    done: Json = {
+        "added": len(drift.missing),
+        "removed": len(drift.removed),
+        "changed": len(drift.changed),
+        "rebuilt": _why_anew(facts, content, table, drift),
+    }
+    if done["rebuilt"] is None:
+        if not drift:
+            return facts | {"origin": origin_of(table)}, content, done
+        vectors, rows = read_changes(table, drift, content, scratch)
+        removed = np.union1d(content.removed, drift.removed).astype(np.int64)
+        grown = Content(rows, _grown(content.retriever, vectors, tell), removed)
+        curve = _measured(grown, aim.recall, tell)
+        if curve is None or curve.reaches:
+            return facts_of(table, aim, grown, curve), grown, done
+        done["rebuilt"] = f"recall fell to {min(curve.points[-1].recall.values()):.3f}"
+    return *built(table, aim, scratch, tell), done
+
+
+def shortfall(facts: Json, content: Content) -> str | None:
+    """Measure the recall again; say what it was and is, if it is less by over 0.01."""
+    if content.retriever.graph is None:
+        return None
+    effort = facts["curve"]["efforts"][str(DEPTHS[0])]
+    now, then = reached(content.retriever, effort, content.live), facts["recall"]["reached"]
+    return f"it finds {now:.4f} of ten nearest rows, not {then:.4f}" if now < then - 0.01 else None
+
+
+def _why_anew(facts: Json, content: Content, table: EmbeddingTable, drift: Drift) -> str | None:
+    """Return why an index must be built anew; None where it need not."""
+    origin = facts["origin"]
+    is_same = origin.get("table_id") in {None, table.table_id}
+    if is_same and table.forgotten_at > origin["version"]:
+        return "ids were forgotten from its table"
+    columns = table.schema.remove(table.schema.get_field_index(EMBEDDING))
+    if not content.rows.schema.equals(columns):
+        return "its table has other columns"
+    removed = len(content.removed) + len(drift.removed)
+    if removed > MOST_REMOVED * len(content.rows):
+        return f"{removed:,} of {len(content.rows):,} rows are removed"
+    numbers = (len(content) + len(drift.missing)) * facts["dim"]
+    is_free = facts.get("aim", {}).get("kind") == AUTO
+    if is_free and facts["method"] == FLAT and numbers > _GROWN * FLAT_NUMBERS:
+        return "for so many rows exact search is slow"
+    return None
+
+
+def _grown(retriever: Retriever, vectors: NDArray[np.float32], tell: Tell) -> Retriever:
+    """Return what finds the rows of the grown vectors; some new ones may be kept apart."""
+    if retriever.graph is None:
+        return Retriever(vectors)
+    new = np.arange(len(retriever.vectors), len(vectors))
+    lacking = max(0, count_apart(len(vectors)) - len(retriever.apart))
+    apart = sample(new, lacking)
+    retriever.graph.add(vectors, np.setdiff1d(new, apart), tell)
+    return Retriever(vectors, retriever.graph, np.concatenate([retriever.apart, apart]))
+
+
+def _measured(content: Content, recall: float, tell: Tell) -> Curve | None:
+    if content.retriever.graph is None:
+        return None
+    tell("measuring", 0, 1)
+    curve = measure(content.retriever, recall, content.live)
+    tell("measuring", 1, 1)
+    return curve
