@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,30 +11,17 @@ import numpy as np
 from downstream.datasets import Table, open_table
 from downstream.index.choice import Aim
 from downstream.index.content import Content, open_content, save_content
-from downstream.index.exact import NONE
+from downstream.index.finder import Finder, require_count
 from downstream.index.graphs.base import Tell
-from downstream.index.origin import Drift, Watch, require_same
+from downstream.index.hits import Hit, hits_of
+from downstream.index.origin import Drift, require_same
 from downstream.index.updating import built, shortfall, updated
-from downstream.index.vectors import normalised
 from featurize.bundle import EncoderCard
-from featurize.errors import IndexFileError, UsageError
+from featurize.errors import IndexFileError
 from featurize.types import Json
 
 if TYPE_CHECKING:
-    from downstream.filters import Selection
     from numpy.typing import ArrayLike, NDArray
-
-ASKED = 1 << 20  # hits asked for at once
-SHOWN = 1024  # queries whose hits are read at once
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A row that was found: its id, its cosine with the query, its columns but id and vector."""
-
-    id: str
-    score: float
-    columns: Json
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -55,7 +39,7 @@ class VectorIndex:
         self.facts = facts
         self.encoder = EncoderCard.from_json(facts["encoder"])
         self._content = content
-        self._watch = Watch(facts["origin"], self.encoder)
+        self._finder = Finder(facts, content)
 
     @classmethod
     def build(
@@ -121,7 +105,7 @@ class VectorIndex:
         impossible option.
         """
         found = self.find(vectors, k, where=where, min_score=min_score)
-        return list(self._hits(*found))
+        return list(hits_of(self._content.rows, *found))
 
     def search_table(
         self,
@@ -148,7 +132,7 @@ class VectorIndex:
         min_score: float | None = None,
     ) -> list[Hit]:
         """Return the `k` rows nearest to the row of this id, itself left out."""
-        wanted = None if k is None else _count(k) + 1
+        wanted = None if k is None else require_count(k) + 1
         found = self.search(self.vector(id)[np.newaxis], wanted, where=where, min_score=min_score)
         return [hit for hit in found[0] if hit.id != id][:k]
 
@@ -164,22 +148,7 @@ class VectorIndex:
 
         Places are those of `row_ids`; where a query has fewer hits they end in -1 and -inf.
         """
-        queries, allowed = self._checked(vectors), self._allowed(where)
-        if k is None:
-            return self._all_within(queries, min_score, allowed)
-        width = min(_count(k), len(self._content.rows))
-        size = max(1, ASKED // width)
-        blocks = [
-            self._content.retriever.find(
-                queries[start : start + size], width, self._efforts, allowed
-            )
-            for start in range(0, max(1, len(queries)), size)
-        ]
-        places, cosines = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        if min_score is not None:
-            under = cosines < min_score
-            places[under], cosines[under] = NONE, -np.inf
-        return places, cosines
+        return self._finder.find(vectors, k, where, min_score)
 
     def row_ids(self, places: NDArray[np.int64]) -> list[str]:
         """Return the ids of places that `find` has returned."""
@@ -188,7 +157,7 @@ class VectorIndex:
 
     def vector(self, id: str) -> NDArray[np.float32]:
         """Return the vector of a row, (dim,) float32, of unit length."""
-        place, allowed = self._content.rows.places.get(id), self._allowed(None)
+        place, allowed = self._content.rows.places.get(id), self._finder.allowed()
         if place is None or (allowed is not None and not allowed[place]):
             raise IndexFileError(
                 f"The index has no row with the id {id!r}.",
@@ -198,7 +167,7 @@ class VectorIndex:
 
     def uncast(self, where: str) -> dict[str, int]:
         """Return how many values of each column a condition could not compare, as no numbers."""
-        return dict(self._selected(where).uncast)
+        return dict(self._finder.selected(where).uncast)
 
     def staleness(self) -> dict[str, int]:
         """Count the table's rows that are `missing` here, and rows here that it has `removed`.
@@ -210,7 +179,7 @@ class VectorIndex:
 
     def drift(self) -> Drift:
         """Return how the table has moved on, looking at it again where something was committed."""
-        return self._watch.drift(self._content.rows, self._content.live)
+        return self._finder.drift()
 
     def shortfall(self) -> str | None:
         """Search for rows kept apart from the graph again; say by how much it misses its recall."""
@@ -229,7 +198,7 @@ class VectorIndex:
         require_same(self.encoder, opened)
         facts, content, done = updated(self.facts, self._content, opened, _folder(scratch), tell)
         self.facts, self._content = facts, content
-        self._watch = Watch(facts["origin"], self.encoder)
+        self._finder = Finder(facts, content)
         return done
 
     def save(self, path: str | Path) -> None:
@@ -252,82 +221,6 @@ class VectorIndex:
         """Open a saved index for an update: also where ids were forgotten from its table since."""
         return cls(*open_content(Path(path), outdated=True))
 
-    @cached_property
-    def _selections(self) -> dict[str, Selection]:
-        return {}
-
-    @property
-    def _efforts(self) -> dict[int, int]:
-        curve = self.facts.get("curve")
-        return {int(depth): effort for depth, effort in curve["efforts"].items()} if curve else {}
-
-    def _selected(self, where: str) -> Selection:
-        """Return which rows a condition selects; that of the last condition is kept."""
-        if where not in self._selections:
-            from downstream.filters import Filter
-
-            condition, rows = Filter.parse(where), self._content.rows
-            condition.expression(rows.schema)
-            self._selections.clear()
-            self._selections[where] = condition.select(rows.read(sorted(condition.columns)))
-        return self._selections[where]
-
-    def _allowed(self, where: str | None) -> NDArray[np.bool_] | None:
-        """Return which rows may be found, (n,); None where all may."""
-        allowed, removed = self._content.live, self.drift().removed
-        if len(removed):
-            allowed = np.ones(len(self._content.rows), bool) if allowed is None else allowed.copy()
-            allowed[removed] = False
-        if where is None:
-            return allowed
-        selected: NDArray[np.bool_] = self._selected(where).mask
-        return selected if allowed is None else allowed & selected
-
-    def _checked(self, vectors: ArrayLike) -> NDArray[np.float32]:
-        """Check what faiss only asserts, because assertions vanish under `python -O`."""
-        queries = np.asarray(vectors)
-        if queries.ndim != 2 or queries.shape[1] != self.encoder.dim:
-            raise IndexFileError(
-                f"Queries of shape (n, {self.encoder.dim}) are expected, got {queries.shape}.",
-                fix="Wrap a single query in a list; encode it with the index's encoder.",
-            )
-        if queries.dtype.kind not in "fiu":
-            raise IndexFileError(f"Queries of numbers are expected, got {queries.dtype}.")
-        return normalised(queries, "the queries")
-
-    def _all_within(
-        self,
-        queries: NDArray[np.float32],
-        least: float | None,
-        allowed: NDArray[np.bool_] | None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return all rows that reach a cosine, for each query."""
-        if least is None:
-            raise UsageError("A search expects a number of hits, a least score, or both.")
-        found = [self._content.retriever.within(query, least, allowed) for query in queries]
-        width = max((len(places) for places, _ in found), default=0)
-        places, cosines = np.full((len(found), width), NONE), np.full((len(found), width), -np.inf)
-        for line, (near, scores) in enumerate(found):
-            places[line, : len(near)], cosines[line, : len(near)] = near, scores
-        return places, cosines
-
-    def _hits(self, places: NDArray[np.int64], cosines: NDArray[np.float64]) -> Iterator[list[Hit]]:
-        """Yield the hits of each query; the columns are read for many of them at once."""
-        for start in range(0, len(places), SHOWN):
-            near = places[start : start + SHOWN]
-            rows = iter(self._content.rows.take(near[near != NONE]))
-            for line, scores in zip(near, cosines[start : start + SHOWN], strict=True):
-                yield [
-                    Hit(row.pop("id"), score, row)
-                    for score, row in zip(scores[line != NONE].tolist(), rows, strict=False)
-                ]
-
 
 def _folder(scratch: str | Path | None) -> Path | None:
     return None if scratch is None else Path(scratch)
-
-
-def _count(k: int) -> int:
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise UsageError(f"-k expects a number of hits from 1 up, got {k!r}.")
-    return k

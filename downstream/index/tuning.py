@@ -50,8 +50,8 @@ class Point:
 class Curve:
     """Recall and time of rising efforts, those of exact search, and the efforts that are enough.
 
-    `measure` says what efforts count. `efforts` has one for each depth, none for a depth at which no effort reached the target: so
-    many hits are then searched for exactly.
+    `measure` says what efforts count. `efforts` has one for each depth, none for a depth at which
+    no effort reached the target: so many hits are then searched for exactly.
     """
 
     measure: str
@@ -159,9 +159,7 @@ class _Trial:
         wanted = min(k + 1, len(retriever.vectors))
         efforts = dict.fromkeys(DEPTHS, effort)
         # hits that exact search would have to add are missed: with fewer hits asked for they are
-        found, cosines = retriever.find(
-            self.queries, wanted, efforts, self.allowed, complete=False
-        )
+        found, cosines = retriever.find(self.queries, wanted, efforts, self.allowed, complete=False)
         itself = found == self.places[:, np.newaxis]
         order = np.argsort(itself, axis=1, kind="stable")[:, : max(1, wanted - 1)]
         others = np.where(itself, -np.inf, cosines)

@@ -58,7 +58,7 @@ def approximate(request, big):
 
 
 def test_recall_is_reached(index, big):
-    """On queries that are no rows the index finds what was asked for, and states what it reached."""
+    """On queries that are no rows the index finds what was asked for, as its card states."""
     queries = draw(500, seed=1)
     for k in (1, 10, 50):
         places, _ = index.find(queries, k)
