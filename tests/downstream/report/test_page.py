@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from downstream.page.markup import safe
 from downstream.report.advice import advice
 from downstream.report.page import render
-from downstream.report.page.markup import safe
 from featurize.wording import printable
 
 CHROMIUM = shutil.which("chromium")
