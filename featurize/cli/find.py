@@ -112,7 +112,8 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
     }
     asked = _asked(opened, query, image, id)
     if html is not None:
-        write_sheet(html, [asked], [hits], source=source, title=index.resolve().name)
+        title = index.resolve().name
+        write_sheet(html, [asked], [hits], source=source, title=title, reporter=console)
         console.say(f"{html}: the hits as a page")
         data["html"] = str(html)
     return Outcome(data, hits_table([asked], [hits]), essential=True)

@@ -7,13 +7,17 @@ import re
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pages import CHROMIUM, Outline, browse
 from PIL import Image
 
+from downstream.page.markup import marked
 from downstream.sheet import Query, QueryKind, pictures, write_sheet
 from downstream.sheet.pictures import Pictures
 from featurize.errors import IndexFileError, UsageError
 from featurize.storage import sha256_bytes
+from featurize.wording import printable
 
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">"\'\u202ecod\u2066 `</bdi></li>'
 
@@ -124,6 +128,15 @@ def test_a_row_that_was_asked_for_marks_nothing(sheet):
     page = sheet([asked], [[Hit("t", 0.5, {"text": "a fast fox"})]])
     assert "<mark>" not in page
     assert "a slow fox" in Outline(page).text
+
+
+@given(st.lists(st.tuples(st.text(max_size=50), st.booleans())))
+def test_no_marked_text_becomes_markup(pieces):
+    """Whatever the pieces of a text are, they come out as that text and its marks alone."""
+    shown = Outline(marked(pieces))
+    assert set(shown.tags) <= {"bdi", "mark", "wbr"}
+    assert shown.open == []
+    assert shown.text == "".join(printable(text, keep_lines=True) for text, _ in pieces)
 
 
 def test_columns_are_folded(sheet):
