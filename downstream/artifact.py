@@ -145,7 +145,7 @@ class Artifact:
         Raises UsageError for the former, the kind's own error for the latter.
         """
         path = path.resolve()
-        _require_outside(path)
+        _require_outside(path, f"--out {path}")
         if path.is_dir() and ((path / self.card).is_file() or not any(path.iterdir())):
             return
         if path.exists():
@@ -160,30 +160,38 @@ def _self_hash(card: Json) -> str:
     return sha256_bytes(canonical_json(body))
 
 
-def _require_outside(final: Path) -> None:
+def _require_outside(final: Path, where: str) -> None:
     inside = next((folder for folder in final.parents if Layout.of(folder).log.is_dir()), None)
     if inside is not None:
         raise UsageError(
-            f"--out {final} lies inside the table {inside}, whose readers take all it holds.",
+            f"{where} lies inside the table {inside}, whose readers take all it holds.",
             fix="Choose a place outside of every table.",
         )
 
 
-def free_file(path: Path, suffix: str, command: str, is_ours: Callable[[Path], bool]) -> Path:
-    """Return where a command may write a file; the folder is then there.
+def free_file(
+    path: Path,
+    suffix: str,
+    command: str,
+    is_ours: Callable[[Path], bool],
+    *,
+    option: str = "--out",
+    error: type[FeaturizeError] = HeadError,
+) -> Path:
+    """Return where a command may write the file of an option; the folder is then there.
 
-    Raises UsageError for a name with another suffix and for a place inside a table, HeadError
-    where a file is in the way that is not one of ours.
+    Raises UsageError for a name with another suffix and for a place inside a table, `error` where
+    a file is in the way that is not one of ours.
     """
     final = path.resolve()
     if final.suffix.lower() != suffix:
         raise UsageError(
-            f"--out {final}: `{command}` writes a {suffix} file.",
+            f"{option} {final}: `{command}` writes a {suffix} file.",
             fix=f"Give the file a name that ends in {suffix}.",
         )
-    _require_outside(final)
+    _require_outside(final, f"{option} {final}")
     if final.exists() and not is_ours(final):
-        raise HeadError(
+        raise error(
             f"{final} is in the way: no earlier run of `{command}` has written it.",
             fix="Choose another name, or remove it.",
         )

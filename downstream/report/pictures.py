@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from downstream.report.images import image_of
+from downstream.page.images import image_of, thumbnail
 from downstream.report.study import Study
 from featurize.errors import InputRejected
 from featurize.types import Json, Modality
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 MOST = 80
 SIDE = 192  # pixels
-_QUALITY = 72
 
 
 def shown_ids(facts: Json) -> list[str]:
@@ -47,12 +40,5 @@ def pictures(study: Study, ids: Iterable[str]) -> dict[str, str]:
         if key not in contents or len(found) == MOST:
             continue
         with contextlib.suppress(InputRejected):
-            found[key] = _address(image_of(study.source, key, contents[key]))
+            found[key] = thumbnail(image_of(study.source, key, contents[key]), SIDE)
     return found
-
-
-def _address(image: Image) -> str:
-    image.thumbnail((SIDE, SIDE))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

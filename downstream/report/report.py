@@ -10,20 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
-from downstream.artifact import free_file
 from downstream.datasets import Table
 from downstream.report.advice import advice
-from downstream.report.page import MARK, render
+from downstream.report.page import REPORT, render
 from downstream.report.pictures import pictures, shown_ids
 from downstream.report.sections import SECTIONS, Material
 from downstream.report.study import Study
-from featurize import storage
 from featurize.types import Json, Progress, Reporter, Silent
 
 FORMAT = 1
-SUFFIX = ".html"
 _LIBRARIES = ("featurize", "numpy", "scikit-learn")
-_FIRST_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +70,17 @@ class TransferReport:
         Raises UsageError for a name that does not end in .html and for a place inside a table,
         HeadError where another file is in the way.
         """
-        storage.put(self.free_place(path), self.to_html().encode())
+        REPORT.write(path, self.to_html())
 
     @staticmethod
     def free_place(path: str | Path) -> Path:
         """Return where a report may be written; raise as `save` does."""
-        return free_file(Path(path), SUFFIX, "report", _is_ours)
+        return REPORT.free_place(path)
 
     def _repr_html_(self) -> str:
         """Show the page in a notebook, in a frame of its own."""
         page = html.escape(self.to_html())
         return f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:50rem"></iframe>'
-
-
-def _is_ours(file: Path) -> bool:
-    """Say whether a file is a report."""
-    if not file.is_file():
-        return False
-    with file.open("rb") as page:
-        return MARK.encode() in page.read(_FIRST_BYTES)
 
 
 def _plain(facts: Json) -> Json:

@@ -10,6 +10,7 @@ import numpy as np
 
 from downstream.datasets import Dataset, Table, load_dataset, open_table
 from downstream.heads.split import deal
+from downstream.page.images import existing_source
 from featurize.errors import UsageError
 from featurize.table.layout import EMBEDDING
 from featurize.table.reader import EmbeddingTable
@@ -81,7 +82,7 @@ class Study:
             groups=data.groups,
             contents=table.column(CONTENT)[data.rows],
             texts=table.column(TEXT)[data.rows] if has_texts else None,
-            source=None if source is None else _there(Path(source)),
+            source=None if source is None else existing_source(source),
             seed=seed,
             total=len(data),
             split=_split(table, split, data.rows),
@@ -127,13 +128,6 @@ class Study:
     def __len__(self) -> int:
         """Return the number of labelled rows."""
         return len(self.classes)
-
-
-def _there(source: Path) -> Path:
-    """Return the raw data's path; raise UsageError where nothing is."""
-    if not source.exists():
-        raise UsageError(f"--source {source} does not exist.", fix="Check the path.")
-    return source
 
 
 def _groups_by(table: EmbeddingTable, name: str) -> NDArray[np.intp]:

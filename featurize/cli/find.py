@@ -9,15 +9,25 @@ import typer
 
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
+from featurize.cli.hits import hits_table
 from featurize.errors import IndexFileError, UsageError
-from featurize.wording import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from downstream import Hit, Searcher, VectorIndex
+    from downstream.sheet import Query
 
-    from downstream import Hit, Searcher
-
-_SNIPPET = 90
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the hits to this .html file too; an older one is replaced.", metavar="FILE"
+    ),
+]
+SourceOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="What the table was made from: images are shown in the --html file.", metavar="DIR"
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,15 +51,19 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
         typer.Option(help="Put this before the query, not the prompt that goes with the table."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    html: HtmlOption = None,
+    source: SourceOption = None,
 ) -> Outcome:
     """Find the rows nearest to a text, an image or another row."""
     from downstream import Searcher, VectorIndex
+    from downstream.sheet import write_sheet
 
     if sum(value is not None for value in (query, image, id)) != 1:
         raise UsageError(
             "search expects exactly one of QUERY, --image FILE and --id ID.",
             fix="For a text: featurize search INDEX 'the text'.",
         )
+    _check_sheet(html, source)
     opened = VectorIndex.open(index)
     stale = opened.staleness()
     _heed(console, stale, strict)
@@ -61,7 +75,39 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
         "hits": [[{"id": hit.id, "score": hit.score, "columns": hit.columns} for hit in hits]],
         "stale": stale,
     }
-    return Outcome(data, _as_table(hits), essential=True)
+    asked = _asked(opened, query, image, id)
+    if html is not None:
+        title = index.resolve().name
+        write_sheet(html, [asked], [hits], source=source, title=title, reporter=console)
+        console.say(f"{html}: the hits as a page")
+        data["html"] = str(html)
+    return Outcome(data, hits_table([asked], [hits]), essential=True)
+
+
+def _check_sheet(html: Path | None, source: Path | None) -> None:
+    """Refuse a place or a source of the sheet before anything is searched for."""
+    from downstream.sheet import free_sheet
+
+    if html is not None:
+        free_sheet(html, source)
+    elif source is not None:
+        raise UsageError(
+            "--source goes with --html FILE, in which the images are shown.",
+            fix="Give --html FILE too, or leave out --source.",
+        )
+
+
+def _asked(index: VectorIndex, query: str | None, image: Path | None, row: str | None) -> Query:
+    """Return what was asked, as those need it who show the hits."""
+    from downstream.sheet import Query, QueryKind
+
+    if query is not None:
+        return Query(QueryKind.TEXT, query)
+    if image is not None:
+        return Query(QueryKind.IMAGE, str(image))
+    nearest = index.search([index.vector(str(row))], k=10)[0]  # itself first, but for its equals
+    own = next((hit.columns for hit in nearest if hit.id == row), {})
+    return Query(QueryKind.ROW, str(row), own)
 
 
 def _hits(
@@ -85,35 +131,3 @@ def _heed(console: Console, stale: dict[str, int], strict: bool) -> None:
     if strict:
         raise IndexFileError(told, fix="Build the index again, or leave out --strict.")
     console.say(told)
-
-
-def _as_table(hits: list[Hit]) -> RenderableType:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("score", justify="right")
-    table.add_column("id")
-    table.add_column("label")
-    with_text = any("text" in hit.columns for hit in hits)
-    with_modality = any("modality" in hit.columns for hit in hits)
-    if with_modality:
-        table.add_column("modality")
-    table.add_column("text" if with_text else "source", overflow="fold")
-    for hit in hits:
-        shown = hit.columns.get("text" if with_text else "source") or ""
-        if with_modality and not shown:
-            shown = hit.columns["source"]
-        snippet = " ".join(str(shown).split())
-        if len(snippet) > _SNIPPET:
-            snippet = snippet[: _SNIPPET - 1] + "…"
-        label = hit.columns.get("label")
-        table.add_row(
-            f"{hit.score:.3f}",
-            Text(printable(hit.id)),
-            Text("" if label is None else printable(str(label))),
-            *([str(hit.columns["modality"])] if with_modality else []),
-            Text(printable(snippet)),
-        )
-    return Group(table) if hits else "no hits"

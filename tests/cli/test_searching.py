@@ -1,10 +1,16 @@
 """index and search as a person at a terminal meets them."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
+from PIL import Image
+from rich.cells import cell_len
 
+from downstream import Hit
+from downstream.sheet import Query, QueryKind
+from featurize.cli.hits import hits_table
 from featurize.storage import canonical_json, sha256_bytes
 
 TEXTS = ["the red fox runs", "a blue dog sleeps", "refund the broken parcel", "card late"]
@@ -95,8 +101,6 @@ def test_an_index_with_a_strangers_bundle_name_fetches_nothing(
 
 def test_an_image_that_does_not_decode_says_what_would(command, tiny_image, tmp_path):
     """The advice is about the image, not about the options."""
-    from PIL import Image
-
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (40, 40), "red").save(tmp_path / "photos" / "a.png")
     (tmp_path / "bad.jpg").write_bytes(b"no image")
@@ -107,3 +111,157 @@ def test_an_image_that_does_not_decode_says_what_would(command, tiny_image, tmp_
     code, data, _ = command("search", index, "--image", tmp_path / "bad.jpg", "--json")
     assert (code, data["error"]["kind"]) == (2, "usage")
     assert "save this one anew" in data["error"]["fix"]
+
+
+FILLER = "so it goes on and on " * 20
+BOLD = re.compile(r"\x1b\[1m(.*?)\x1b\[0m")
+SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture
+def terminal(told, monkeypatch):
+    """Return a function that runs the command on a terminal of some width: its lines."""
+
+    def run(width, *arguments):
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", str(width))
+        code, out, _ = told(*arguments)
+        assert code == 0
+        return out.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def lengthy(indexed):
+    """Index rows whose ids, labels and texts are long."""
+    return indexed(
+        id=[f"{'folder/' * 12}file-{n}.txt" for n in range(3)],
+        text=[f"{FILLER} the broken parcel, a red fox", "red fox", "日本語のテキスト" * 30],
+        label=["a_label_that_is_rather_long_indeed", "short", "日本語のラベル" * 4],
+    )
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_table_fits_the_terminal(terminal, lengthy, width):
+    """No line is wider than the terminal, and the ends of long ids are kept."""
+    lines = [SEQUENCE.sub("", line) for line in terminal(width, "search", lengthy, "broken parcel")]
+    assert max(map(cell_len, lines)) <= width
+    assert lines[0].split() == ["score", "id", "label", "text"]
+    rows = [line for line in lines[1:] if line[:1] in "01-"]
+    assert len(rows) == 3
+    assert {re.search(r"\S*…\S*(\d\.txt)  ", line)[1] for line in rows} == {
+        f"{n}.txt" for n in (0, 1, 2)
+    }
+    assert len(lines) <= 1 + 3 * 5
+
+
+def test_a_wide_terminal_shortens_nothing(terminal, index):
+    """Where there is room, ids, labels and texts stand whole, one line a hit."""
+    lines = terminal(120, "search", index, "the fox")
+    assert len(lines) == 5
+    assert "…" not in "".join(lines)
+
+
+def test_matches_are_bold_in_their_context(terminal, lengthy):
+    """Of a long text the part with the query's words is shown, behind an ellipsis."""
+    lines = terminal(100, "search", lengthy, "BROKEN parcél", "-k", "3")
+    shown = "\n".join(lines[1:])
+    assert {"broken", "parcel"} <= set(BOLD.findall(shown))
+    assert "… " in shown
+    assert FILLER not in SEQUENCE.sub("", shown)
+
+
+def test_without_words_in_common_the_start_is_shown(terminal, lengthy):
+    """A text that shares no word with the query is shown from its start."""
+    out = SEQUENCE.sub("", "\n".join(terminal(100, "search", lengthy, "refund")))
+    assert "so it goes on and on" in out
+    assert not BOLD.findall("\n".join(terminal(100, "search", lengthy, "refund")[1:]))
+
+
+def test_a_pipe_gets_whole_lines(told, lengthy):
+    """Elsewhere than on a terminal a hit is one line with its whole id and label, and no code."""
+    code, out, _ = told("search", lengthy, "broken parcel")
+    header, *lines = out.splitlines()
+    assert code == 0
+    assert len(lines) == 3
+    assert "\x1b" not in out
+    for n in range(3):
+        assert any(f"{'folder/' * 12}file-{n}.txt" in line for line in lines)
+    assert any("a_label_that_is_rather_long_indeed" in line for line in lines)
+    assert any("the broken parcel, a red fox" in line for line in lines)
+    assert not [line for line in (header, *lines) if line != line.rstrip()]
+
+
+def test_there_is_no_column_of_labels_without_labels(told, indexed):
+    """A table without labels has none to show."""
+    index = indexed(id=list("ab"), text=TEXTS[:2])
+    assert told("search", index, "fox")[1].split()[:3] == ["score", "id", "text"]
+
+
+def test_several_queries_have_a_block_each():
+    """Each query stands above its hits; beyond twenty queries they are counted."""
+    hits = [[Hit(f"row-{n}", 0.5, {"text": f"fox {n}"})] for n in range(23)]
+    queries = [Query(QueryKind.TEXT, f"query\n{n}") for n in range(23)]
+    lines = hits_table(queries, hits).splitlines()
+    assert lines[:4] == ["1. text: query 0", "score  id     text", "0.500  row-0  fox 0", ""]
+    assert lines[-1] == "3 more queries with 3 hits not shown"
+    assert "row-20" not in "".join(lines)
+
+
+def test_no_hits_are_said():
+    """A query that found nothing says so."""
+    assert hits_table([Query(QueryKind.TEXT, "x")], [[]]) == "no hits"
+
+
+def test_html_writes_a_sheet(command, index, tmp_path):
+    """--html writes the hits as a page, names it in the JSON, and replaces an older one."""
+    page = tmp_path / "hits.html"
+    for _ in range(2):
+        code, data, err = command("search", index, "the red fox", "--html", page, "--json")
+        assert (code, data["html"]) == (0, str(page))
+        assert str(page) in err
+    assert "<mark>red</mark> <mark>fox</mark> runs" in page.read_text(encoding="utf-8")
+    assert "html" not in command("search", index, "the red fox", "--json")[1]
+
+
+def test_html_shows_images_from_their_source(command, tiny_image, tmp_path):
+    """--source says where the images of the hits lie."""
+    photos, page = tmp_path / "photos", tmp_path / "hits.html"
+    photos.mkdir()
+    for colour in ("red", "blue"):
+        Image.new("RGB", (40, 40), colour).save(photos / f"{colour}.png")
+    table, index = tmp_path / "table", tmp_path / "index"
+    embed = ("embed", photos, "--out", table, "--encoder", tiny_image, "--json")
+    assert command(*embed)[0] == 0
+    assert command("index", table, "--out", index, "--json")[0] == 0
+    search = ("search", index, "--image", photos / "red.png", "--html", page, "--json")
+    assert command(*search, "--source", photos)[0] == 0
+    assert page.read_text().count('<img src="data:image/jpeg;base64,') == 3
+    assert command(*search)[0] == 0
+    assert page.read_text().count('<img src="data:image/jpeg;base64,') == 1
+
+
+def test_odd_places_of_a_sheet_are_refused_first(command, index, tmp_path):
+    """A wrong place, a source without a page and one that is not there stop the search."""
+    ask = ("search", index, "fox", "--json")
+    for options in (("--html", "hits.pdf"), ("--source", tmp_path)):
+        code, data, _ = command(*ask, *options)
+        assert (code, data["error"]["kind"]) == (2, "usage")
+        assert data["error"]["fix"]
+    missing = ("--html", tmp_path / "hits.html", "--source", tmp_path / "nowhere")
+    assert command(*ask, *missing)[0] == 2
+    inside = tmp_path / "table" / "data" / "hits.html"
+    assert command(*ask, "--html", inside)[0] == 2
+    (tmp_path / "mine.html").write_text("mine")
+    code, data, _ = command(*ask, "--html", tmp_path / "mine.html")
+    assert (code, data["error"]["kind"]) == (1, "index")
+    assert (tmp_path / "mine.html").read_text() == "mine"
+
+
+def test_a_row_that_is_asked_for_stands_on_the_sheet(command, index, tmp_path):
+    """Beside an id, the page shows what its row holds."""
+    page = tmp_path / "hits.html"
+    assert command("search", index, "--id", "c", "--html", page, "--json")[0] == 0
+    heading = page.read_text(encoding="utf-8").split("<ol")[0]
+    assert "refund the broken parcel" in heading

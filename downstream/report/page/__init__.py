@@ -1,5 +1,5 @@
 """One renderer of a transfer report: a page that needs nothing but itself."""
 
-from downstream.report.page.page import MARK, render
+from downstream.report.page.page import REPORT, render
 
-__all__ = ["MARK", "render"]
+__all__ = ["REPORT", "render"]

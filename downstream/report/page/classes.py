@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import starmap
 
-from downstream.report.page.markup import (
+from downstream.page.markup import (
     bar,
     between,
     number,

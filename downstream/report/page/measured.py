@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from downstream.report.names import heading
-from downstream.report.page import plots
-from downstream.report.page.markup import (
+from downstream.page.markup import (
     between,
     details,
     figure,
@@ -15,6 +13,8 @@ from downstream.report.page.markup import (
     safe,
     table,
 )
+from downstream.report.names import heading
+from downstream.report.page import plots
 from featurize.types import Json
 
 _OURS = "This encoder"

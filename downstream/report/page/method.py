@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from downstream.report.page.markup import number, safe
+from downstream.page.markup import number, safe
 from downstream.report.page.summary import name
 from featurize.types import Json
 

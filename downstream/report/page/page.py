@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 
+from downstream.page import PageKind
+from downstream.page.markup import paragraph, safe
 from downstream.report.page import classes, measured, method, rows, summary
-from downstream.report.page.markup import paragraph, safe
 from downstream.report.page.rows import Pictures
+from featurize.errors import HeadError
 from featurize.types import Json
 
-MARK = '<meta name="generator" content="featurize transfer report">'
-"""What tells our pages from those of others; it stands among their first bytes."""
-
-# Nothing is fetched and nothing runs, whatever a text of the data should manage to say.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+REPORT = PageKind("transfer report", "report", "--out", __package__, HeadError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +70,9 @@ def render(facts: Json, pictures: Pictures) -> str:
         f'<li><a href="#{part.anchor or part.key}">{part.title}</a></li>' for part in PARTS
     )
     parts = "".join(part.html(facts, pictures) for part in PARTS)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{MARK}'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{summary.name(facts)}: transfer report</title><style>{_style()}</style></head>"
-        f"<body>{summary.title(facts)}<main>{summary.verdict(facts)}"
+    body = (
+        f"{summary.title(facts)}<main>{summary.verdict(facts)}"
         f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
-        f'<div class="parts">{parts}</div></main></body></html>\n'
+        f'<div class="parts">{parts}</div></main>'
     )
-
-
-def _style() -> str:
-    return resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    return REPORT.html(summary.name(facts), body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from downstream.report.page.markup import in_words, paragraph, percent, safe, table
+from downstream.page.markup import in_words, paragraph, percent, safe, table
 from featurize.types import Json
 from featurize.wording import counted
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from downstream.page.markup import between, paragraph, plain, prose, safe
 from downstream.report.evidence import evidence
 from downstream.report.names import heading
-from downstream.report.page.markup import between, paragraph, plain, prose, safe
 from featurize.types import Json
 from featurize.wording import counted
 

@@ -29,6 +29,12 @@ def safe(value: object) -> str:
     return _apart(plain(value))
 
 
+def marked(pieces: Iterable[tuple[str, bool]]) -> str:
+    """Return a text of the data, as `safe` does, from pieces of which some are marked."""
+    shown = (f"<mark>{plain(text)}</mark>" if mark else plain(text) for text, mark in pieces)
+    return _apart("".join(shown))
+
+
 def percent(value: float | None) -> str:
     """Return a share as people say it: `93.2 %`."""
     return NOTHING if value is None else f"{100 * value:.1f}&nbsp;%"
