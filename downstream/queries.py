@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 
+from downstream.index.origin import FAITHFUL
 from featurize.bundle import Bundle, EncoderCard
 from featurize.catalog import find, find_equal, resolve
 from featurize.config import Precision, Prompt, Reading, RuntimeName, check_device, choose
@@ -14,8 +15,6 @@ from featurize.errors import FeaturizeError, MismatchError, RuntimeUnavailable, 
 from featurize.known import check_fidelity
 from featurize.prompts import choose_prompt, query_prompt
 from featurize.types import Json
-
-FAITHFUL = 0.999
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from downstream.index import Hit, VectorIndex
 from downstream.queries import Origin, QueryEncoder
@@ -11,6 +11,10 @@ from featurize.config import Prompt
 from featurize.encoder import Encoder
 from featurize.errors import IndexFileError, InputRejected, UsageError
 from featurize.types import Modality
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ASK = {
     Modality.TEXT: "This index holds texts; ask it with a text.",
@@ -42,28 +46,67 @@ class Searcher:
         self._asked_prompt = prompt
         self._queries = QueryEncoder(_origin(index), encoder, device, precision, prompt)
 
-    def text(self, query: str, k: int = 10) -> list[Hit]:
-        """Return the `k` rows nearest to a text.
+    def text(
+        self,
+        query: str,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the rows nearest to a text; for the options see `VectorIndex.search`.
 
         Raises UsageError for a blank one, and where the index holds images.
         """
         if not query.strip():
             raise UsageError("The query is empty.", fix="Give a text to search for.")
-        return self._ask(Modality.TEXT, query, k)
+        return self.index.search(
+            self._encoded(Modality.TEXT, query), k, where=where, min_score=min_score
+        )[0]
 
-    def image(self, path: str | Path, k: int = 10) -> list[Hit]:
-        """Return the `k` rows nearest to an image; raise UsageError where the index holds texts."""
-        if self._asked_prompt is not None:
-            raise UsageError("--prompt goes with a text to search for, not with an image.")
+    def image(
+        self,
+        path: str | Path,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the rows nearest to an image; raise UsageError where the index holds texts."""
+        self._refuse_prompt("an image")
         if not Path(path).is_file():
             raise UsageError(f"--image {path}: there is no such file.", fix="Check its path.")
-        return self._ask(Modality.IMAGE, Path(path), k)
+        return self.index.search(
+            self._encoded(Modality.IMAGE, Path(path)), k, where=where, min_score=min_score
+        )[0]
 
-    def id(self, id: str, k: int = 10) -> list[Hit]:
-        """Return the `k` rows nearest to a row of the index; no encoder is loaded."""
-        if self._asked_prompt is not None:
-            raise UsageError("--prompt goes with a text to search for, not with the id of a row.")
-        return self.index.search_id(id, k)
+    def id(
+        self,
+        id: str,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the rows nearest to a row of the index, itself left out; loads no encoder."""
+        self._refuse_prompt("the id of a row")
+        return self.index.search_id(id, k, where=where, min_score=min_score)
+
+    def file(
+        self,
+        path: str | Path,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> list[list[Hit]]:
+        """Return the rows nearest to each vector of a .npy file, (dim,) or (n, dim) of numbers.
+
+        Nothing tells which encoder made them: that is for you to know. Raises UsageError for a file
+        that is none.
+        """
+        self._refuse_prompt("a file of vectors")
+        return self.index.search(read_vectors(Path(path)), k, where=where, min_score=min_score)
 
     @property
     def prompt(self) -> Prompt | None:
@@ -75,16 +118,35 @@ class Searcher:
         """Return the encoder of the queries, loading it once; see `QueryEncoder.encoder`."""
         return self._queries.encoder
 
-    def _ask(self, modality: Modality, query: Any, k: int) -> list[Hit]:
+    def _refuse_prompt(self, instead: str) -> None:
+        if self._asked_prompt is not None:
+            raise UsageError(f"--prompt goes with a text to search for, not with {instead}.")
+
+    def _encoded(self, modality: Modality, query: Any) -> NDArray[np.float32]:
         if modality not in self.index.encoder.modalities:
             raise UsageError(_ASK[self.index.encoder.modalities[0]])
         try:
-            vectors = self.encoder.encode([query])
+            return self.encoder.encode([query])
         except InputRejected as rejection:
             raise UsageError(
                 f"The query cannot be encoded: {rejection}.", fix=_INSTEAD[modality]
             ) from rejection
-        return self.index.search(vectors, k)[0]
+
+
+def read_vectors(path: Path) -> NDArray[Any]:
+    """Read one vector or several from a .npy file, as (n, dim); nothing in it is executed."""
+    import numpy as np
+
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+        if vectors.ndim not in (1, 2):
+            raise ValueError(f"an array of {vectors.ndim} dimensions")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"--vector {path} is no file of vectors: {error}.",
+            fix="Save one vector, or one a row, with numpy.save.",
+        ) from error
+    return np.atleast_2d(vectors)
 
 
 def _origin(index: VectorIndex) -> Origin:

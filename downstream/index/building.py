@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downstream.index.content import Content
-from downstream.index.graphs.base import Tell
 from downstream.index.origin import Drift
 from downstream.index.rows import Rows, write_rows
 from downstream.index.vectors import normalised, room_for
 from featurize.errors import IndexFileError
 from featurize.table.layout import EMBEDDING
 from featurize.table.reader import EmbeddingTable, vectors_of
+from featurize.types import Progress, Reporter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def read_table(
-    table: EmbeddingTable, scratch: Path | None, tell: Tell
+    table: EmbeddingTable, scratch: Path | None, reporter: Reporter
 ) -> tuple[NDArray[np.float32], Rows]:
     """Return normalised vectors, (n, dim), and the other columns, both in files without a name.
 
@@ -35,7 +35,7 @@ def read_table(
             f"{table.path} has no rows to index.", fix="Its rejects say why there are none."
         )
     vectors = room_for(len(table), table.card.dim, scratch)
-    batches = _filling(vectors, table, tell)
+    batches = _filling(vectors, table, reporter)
     return vectors, _stored(batches, _without_vectors(table.schema), scratch)
 
 
@@ -70,14 +70,14 @@ _COPIED = 1 << 14
 
 
 def _filling(
-    vectors: NDArray[np.float32], table: EmbeddingTable, tell: Tell
+    vectors: NDArray[np.float32], table: EmbeddingTable, reporter: Reporter
 ) -> Iterator[pa.RecordBatch]:
     start = 0
     for batch in table.iter_batches():
         stop = start + batch.num_rows
         vectors[start:stop] = normalised(vectors_of(batch), str(table.path), start)
         start = stop
-        tell("reading", start, len(vectors))
+        reporter.progress(Progress("reading", start, len(vectors)))
         yield batch.drop_columns([EMBEDDING]).replace_schema_metadata(None)
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downstream.index.graphs import GRAPHS
-from downstream.index.graphs.base import Tell, sample
+from downstream.index.graphs.base import sample
 from downstream.index.retriever import DEPTHS, Retriever
 from downstream.index.tuning import Curve, count_apart, measure
 from featurize.errors import IndexFileError, RecallMissed, UsageError
-from featurize.types import Json
+from featurize.types import Json, Progress, Reporter, Silent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,17 +62,19 @@ def memory_of(kind: str, rows: int, dim: int) -> int:
     return rows * dim * 4 if kind == FLAT else GRAPHS[kind].memory(rows, dim)
 
 
-def build(vectors: NDArray[np.float32], aim: Aim, tell: Tell) -> tuple[Retriever, Curve | None]:
+def build(
+    vectors: NDArray[np.float32], aim: Aim, reporter: Reporter
+) -> tuple[Retriever, Curve | None]:
     """Build what the aim asks for; return its curve, None for exact search.
 
     `auto` takes exact search for few rows, else the kind that is quicker on a sample, and where one
     misses the recall the next. Raises RecallMissed where the kind that was named misses it, and
     IndexFileError where the memory is too little.
     """
-    for kind in (kinds := _in_order(vectors, aim, tell)):
+    for kind in (kinds := _in_order(vectors, aim, reporter)):
         if kind == FLAT:
             return Retriever(vectors), None
-        retriever, curve = _built(kind, vectors, aim.recall, tell)
+        retriever, curve = _built(kind, vectors, aim.recall, reporter)
         if curve.reaches:
             return retriever, curve
         if kind == kinds[-1]:
@@ -93,7 +95,7 @@ def missed(kind: str, curve: Curve, recall: float) -> RecallMissed:
     )
 
 
-def _in_order(vectors: NDArray[np.float32], aim: Aim, tell: Tell) -> list[str]:
+def _in_order(vectors: NDArray[np.float32], aim: Aim, reporter: Reporter) -> list[str]:
     """Return the kinds to try, the most promising first."""
     rows, dim = vectors.shape
     if aim.kind != AUTO:
@@ -104,7 +106,7 @@ def _in_order(vectors: NDArray[np.float32], aim: Aim, tell: Tell) -> list[str]:
         return [FLAT]
     graphs = [kind for kind in fitting if kind != FLAT]
     if len(graphs) > 1:
-        graphs.sort(key=_seconds(vectors, graphs, aim.recall, tell).__getitem__)
+        graphs.sort(key=_seconds(vectors, graphs, aim.recall, reporter).__getitem__)
     return [*graphs, *([FLAT] if FLAT in fitting else [])]
 
 
@@ -128,17 +130,17 @@ def _half_of_memory() -> int:
 
 
 def _seconds(
-    vectors: NDArray[np.float32], kinds: list[str], recall: float, tell: Tell
+    vectors: NDArray[np.float32], kinds: list[str], recall: float, reporter: Reporter
 ) -> dict[str, float]:
     """Return how long each kind takes for a query on a sample of the rows; ever, if it misses."""
     rows = sample(np.arange(len(vectors)), _TRIAL)
     some = np.ascontiguousarray(vectors[rows])
     took = {}
     for number, kind in enumerate(kinds):
-        tell("trying kinds", number, len(kinds))
-        curve = _built(kind, some, recall, lambda *_: None, DEPTHS[:1])[1]
+        reporter.progress(Progress("trying kinds", number, len(kinds)))
+        curve = _built(kind, some, recall, Silent(), DEPTHS[:1])[1]
         took[kind] = 1 / curve.chosen.per_second if curve.reaches else np.inf
-    tell("trying kinds", len(kinds), len(kinds))
+    reporter.progress(Progress("trying kinds", len(kinds), len(kinds)))
     return took
 
 
@@ -146,17 +148,17 @@ def _built(
     kind: str,
     vectors: NDArray[np.float32],
     recall: float,
-    tell: Tell,
+    reporter: Reporter,
     depths: tuple[int, ...] = DEPTHS,
 ) -> tuple[Retriever, Curve]:
     apart = sample(np.arange(len(vectors)), count_apart(len(vectors)))
     rows = np.delete(np.arange(len(vectors)), apart)
-    tell("training", 0, 1)
+    reporter.progress(Progress("training", 0, 1))
     graph = GRAPHS[kind].trained(vectors, rows)
-    tell("training", 1, 1)
-    graph.add(vectors, rows, tell)
+    reporter.progress(Progress("training", 1, 1))
+    graph.add(vectors, rows, reporter)
     retriever = Retriever(vectors, graph, apart)
-    tell("measuring", 0, 1)
+    reporter.progress(Progress("measuring", 0, 1))
     curve = measure(retriever, recall, depths=depths)
-    tell("measuring", 1, 1)
+    reporter.progress(Progress("measuring", 1, 1))
     return retriever, curve

@@ -42,6 +42,8 @@ class Finder:
         self, vectors: ArrayLike, k: int | None, where: str | None, min_score: float | None
     ) -> Found:
         """Return places and cosines as `VectorIndex.find` does."""
+        if min_score is not None and not -1 <= min_score <= 1:
+            raise UsageError(f"--min-score expects a cosine from -1 to 1, got {min_score}.")
         queries, allowed = self._checked(vectors), self.allowed(where)
         if k is None:
             return self._all_within(queries, min_score, allowed)

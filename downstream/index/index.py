@@ -12,20 +12,15 @@ from downstream.datasets import Table, open_table
 from downstream.index.choice import Aim
 from downstream.index.content import Content, open_content, save_content
 from downstream.index.finder import Finder, require_count
-from downstream.index.graphs.base import Tell
 from downstream.index.hits import Hit, hits_of
-from downstream.index.origin import Drift, require_same
+from downstream.index.origin import Drift, require_near, require_same
 from downstream.index.updating import built, shortfall, updated
 from featurize.bundle import EncoderCard
 from featurize.errors import IndexFileError
-from featurize.types import Json
+from featurize.types import Json, Reporter, Silent
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    pass
 
 
 class VectorIndex:
@@ -50,7 +45,7 @@ class VectorIndex:
         *,
         memory: int | None = None,
         scratch: str | Path | None = None,
-        tell: Tell = _silent,
+        reporter: Reporter | None = None,
     ) -> Self:
         """Index normalised copies of the vectors of a table, given as such or as its path.
 
@@ -58,13 +53,13 @@ class VectorIndex:
         and compare these exactly; how far they search is chosen so that on rows that they were not
         built of they find the share `recall` of the true neighbours. `auto` chooses among them the
         one that answers soonest with at most `memory` bytes, half of the machine's by default.
-        `scratch` is a folder for the vectors until they are saved; `tell` hears of the progress.
+        `scratch` is a folder for the vectors until they are saved.
 
         Raises IndexFileError for a table without rows, RecallMissed where the kind does not reach
         the recall, UsageError for an unknown kind or an impossible recall.
         """
         aim, folder = Aim(kind, recall, memory), _folder(scratch)
-        return cls(*built(open_table(table), aim, folder, tell))
+        return cls(*built(open_table(table), aim, folder, reporter or Silent()))
 
     def __len__(self) -> int:
         """Return the number of rows, without those that were removed by updates."""
@@ -117,11 +112,17 @@ class VectorIndex:
     ) -> list[list[Hit]]:
         """Search for each row of a table, given as such or as its path.
 
-        Raises MismatchError for another encoder's vectors.
+        Raises MismatchError for vectors of another encoder, and for such as were made otherwise and
+        are too far from the original's.
         """
         queries = open_table(queries)
-        self.encoder.require_same_space(queries.card, here="the index", there=str(queries.path))
+        require_near(self.facts, queries)
         return self.search(queries.to_numpy(), k, where=where, min_score=min_score)
+
+    def row(self, id: str) -> Json:
+        """Return the columns of a row but id and vector; raise IndexFileError for an unknown id."""
+        columns = self._content.rows.take(np.array([self._place(id)]))[0]
+        return {name: value for name, value in columns.items() if name != "id"}
 
     def search_id(
         self,
@@ -157,13 +158,7 @@ class VectorIndex:
 
     def vector(self, id: str) -> NDArray[np.float32]:
         """Return the vector of a row, (dim,) float32, of unit length."""
-        place, allowed = self._content.rows.places.get(id), self._finder.allowed()
-        if place is None or (allowed is not None and not allowed[place]):
-            raise IndexFileError(
-                f"The index has no row with the id {id!r}.",
-                fix=f"Its {len(self)} ids look like {self.ids[0]!r}." if len(self) else "",
-            )
-        return np.array(self._content.vectors[place])
+        return np.array(self._content.vectors[self._place(id)])
 
     def uncast(self, where: str) -> dict[str, int]:
         """Return how many values of each column a condition could not compare, as no numbers."""
@@ -186,7 +181,11 @@ class VectorIndex:
         return shortfall(self.facts, self._content)
 
     def update(
-        self, table: Table | None = None, *, scratch: str | Path | None = None, tell: Tell = _silent
+        self,
+        table: Table | None = None,
+        *,
+        scratch: str | Path | None = None,
+        reporter: Reporter | None = None,
     ) -> Json:
         """Bring the index up to its table; return how many rows were `added`, `removed`, `changed`.
 
@@ -196,9 +195,10 @@ class VectorIndex:
         """
         opened = open_table(self.origin["table"] if table is None else table)
         require_same(self.encoder, opened)
-        facts, content, done = updated(self.facts, self._content, opened, _folder(scratch), tell)
-        self.facts, self._content = facts, content
-        self._finder = Finder(facts, content)
+        self.facts, self._content, done = updated(
+            self.facts, self._content, opened, _folder(scratch), reporter or Silent()
+        )
+        self._finder = Finder(self.facts, self._content)
         return done
 
     def save(self, path: str | Path) -> None:
@@ -220,6 +220,15 @@ class VectorIndex:
     def open_outdated(cls, path: str | Path) -> Self:
         """Open a saved index for an update: also where ids were forgotten from its table since."""
         return cls(*open_content(Path(path), outdated=True))
+
+    def _place(self, id: str) -> int:
+        place, allowed = self._content.rows.places.get(id), self._finder.allowed()
+        if place is None or (allowed is not None and not allowed[place]):
+            raise IndexFileError(
+                f"The index has no row with the id {id!r}.",
+                fix=f"Its {len(self)} ids look like {self.ids[0]!r}." if len(self) else "",
+            )
+        return place
 
 
 def _folder(scratch: str | Path | None) -> Path | None:

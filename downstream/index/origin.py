@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEYS = ["id", "content_sha256"]
+FAITHFUL = 0.999  # cosine to the original's from which on vectors may meet, however made
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,27 @@ def require_same(card: EncoderCard, table: EmbeddingTable) -> None:
             fix=f"The table was made anew by another encoder: make the index again with "
             f"`featurize index {table.path} --out INDEX`.",
         ) from None
+
+
+def require_near(facts: Json, queries: EmbeddingTable) -> None:
+    """Raise MismatchError unless the vectors of a table can ask an index with this card.
+
+    Their encoder must be the same; where either were made at a cosine of under 0.999 to the
+    original's, so must be runtime and precision.
+    """
+    card = EncoderCard.from_json(facts["encoder"])
+    card.require_same_space(queries.card, here="the index", there=str(queries.path))
+    ours, theirs = (origin.get("variant") or {} for origin in (facts["origin"], queries.origin))
+    if min(float(made.get("cosine", 1.0)) for made in (ours, theirs)) >= FAITHFUL:
+        return
+    for name in ("precision", "runtime"):
+        if ours.get(name) != theirs.get(name):
+            raise MismatchError(
+                f"Vectors of the index and {queries.path} must not meet: they differ in `{name}` "
+                f"(the index: {ours.get(name)}, {queries.path}: {theirs.get(name)}), and not both "
+                f"have a cosine of {FAITHFUL} to the original's.",
+                fix=f"Embed the queries in {ours.get('precision')} too, or both in fp32.",
+            )
 
 
 def compare(table: EmbeddingTable, rows: Rows, live: NDArray[np.bool_] | None) -> Drift:

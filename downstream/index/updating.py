@@ -10,13 +10,13 @@ import numpy as np
 from downstream.index.building import read_changes, read_table
 from downstream.index.choice import AUTO, FLAT, FLAT_NUMBERS, Aim, build
 from downstream.index.content import Content, facts_of
-from downstream.index.graphs.base import Tell, sample
+from downstream.index.graphs.base import sample
 from downstream.index.origin import Drift, compare, origin_of
 from downstream.index.retriever import DEPTHS, Retriever
 from downstream.index.tuning import Curve, count_apart, measure, reached
 from featurize.table.layout import EMBEDDING
 from featurize.table.reader import EmbeddingTable
-from featurize.types import Json
+from featurize.types import Json, Progress, Reporter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,17 +26,17 @@ _GROWN = 2  # times the numbers up to which `auto` searches exactly
 
 
 def built(
-    table: EmbeddingTable, aim: Aim, scratch: Path | None, tell: Tell
+    table: EmbeddingTable, aim: Aim, scratch: Path | None, reporter: Reporter
 ) -> tuple[Json, Content]:
     """Return card and content of an index of a table that reaches its aim."""
-    vectors, rows = read_table(table, scratch, tell)
-    retriever, curve = build(vectors, aim, tell)
+    vectors, rows = read_table(table, scratch, reporter)
+    retriever, curve = build(vectors, aim, reporter)
     content = Content(rows, retriever)
     return facts_of(table, aim, content, curve), content
 
 
 def updated(
-    facts: Json, content: Content, table: EmbeddingTable, scratch: Path | None, tell: Tell
+    facts: Json, content: Content, table: EmbeddingTable, scratch: Path | None, reporter: Reporter
 ) -> tuple[Json, Content, Json]:
     """Return card and content of an index that is up to its table, and what was done for it.
 
@@ -55,12 +55,12 @@ def updated(
             return facts | {"origin": origin_of(table)}, content, done
         vectors, rows = read_changes(table, drift, content, scratch)
         removed = np.union1d(content.removed, drift.removed).astype(np.int64)
-        grown = Content(rows, _grown(content.retriever, vectors, tell), removed)
-        curve = _measured(grown, aim.recall, tell)
+        grown = Content(rows, _grown(content.retriever, vectors, reporter), removed)
+        curve = _measured(grown, aim.recall, reporter)
         if curve is None or curve.reaches:
             return facts_of(table, aim, grown, curve), grown, done
         done["rebuilt"] = f"recall fell to {min(curve.points[-1].recall.values()):.3f}"
-    return *built(table, aim, scratch, tell), done
+    return *built(table, aim, scratch, reporter), done
 
 
 def shortfall(facts: Json, content: Content) -> str | None:
@@ -91,21 +91,21 @@ def _why_anew(facts: Json, content: Content, table: EmbeddingTable, drift: Drift
     return None
 
 
-def _grown(retriever: Retriever, vectors: NDArray[np.float32], tell: Tell) -> Retriever:
+def _grown(retriever: Retriever, vectors: NDArray[np.float32], reporter: Reporter) -> Retriever:
     """Return what finds the rows of the grown vectors; some new ones may be kept apart."""
     if retriever.graph is None:
         return Retriever(vectors)
     new = np.arange(len(retriever.vectors), len(vectors))
     lacking = max(0, count_apart(len(vectors)) - len(retriever.apart))
     apart = sample(new, lacking)
-    retriever.graph.add(vectors, np.setdiff1d(new, apart), tell)
+    retriever.graph.add(vectors, np.setdiff1d(new, apart), reporter)
     return Retriever(vectors, retriever.graph, np.concatenate([retriever.apart, apart]))
 
 
-def _measured(content: Content, recall: float, tell: Tell) -> Curve | None:
+def _measured(content: Content, recall: float, reporter: Reporter) -> Curve | None:
     if content.retriever.graph is None:
         return None
-    tell("measuring", 0, 1)
+    reporter.progress(Progress("measuring", 0, 1))
     curve = measure(content.retriever, recall, content.live)
-    tell("measuring", 1, 1)
+    reporter.progress(Progress("measuring", 1, 1))
     return curve

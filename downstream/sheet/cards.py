@@ -19,7 +19,12 @@ MOST_HITS = 100
 _TEXT = 320  # characters
 _MOST_COLUMNS = 40
 _SHOWN = frozenset({"text", "label"})
-_KINDS = {QueryKind.TEXT: "Text", QueryKind.IMAGE: "Image", QueryKind.ROW: "Rows like"}
+_KINDS = {
+    QueryKind.TEXT: "Text",
+    QueryKind.IMAGE: "Image",
+    QueryKind.ROW: "Rows like",
+    QueryKind.VECTOR: "Vector",
+}
 
 
 def answer(number: int, query: Query, hits: Sequence[Hit], pictures: Pictures) -> str:

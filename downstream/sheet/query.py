@@ -15,13 +15,15 @@ class QueryKind(StrEnum):
     TEXT = "text"
     IMAGE = "image"
     ROW = "row"
+    VECTOR = "vector"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query: a text, the path of an image file, or the id of a row with its columns.
+    """One query: a text, an image file, a row with its columns, or a vector of a file.
 
-    `name` is the text, path or id; `columns` are those of a row, where they are known.
+    `name` is the text, path or id, of a vector its file and number; `columns` are those of a row,
+    where they are known.
     """
 
     kind: QueryKind

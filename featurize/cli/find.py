@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,14 @@ from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
 from featurize.cli.hits import hits_table
 from featurize.errors import IndexFileError, UsageError
+from featurize.types import Json
+from featurize.wording import counted
 
 if TYPE_CHECKING:
     from downstream import Hit, Searcher, VectorIndex
     from downstream.sheet import Query
 
+HITS = 10
 HtmlOption = Annotated[
     Path | None,
     typer.Option(
@@ -35,13 +39,52 @@ def register(app: typer.Typer) -> None:
     command(app, "search", search)
 
 
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What was asked, and the hits of each query."""
+
+    queries: list[Query]
+    hits: list[list[Hit]]
+
+    def to_json(self) -> list[list[Json]]:
+        """Return the hits as the contract has them."""
+        return [
+            [{"id": hit.id, "score": hit.score, "columns": hit.columns} for hit in found]
+            for found in self.hits
+        ]
+
+
 def search(  # noqa: PLR0913 - a command's options are its parameters
     console: Console,
     index: Annotated[Path, typer.Argument(help="The search index.", show_default=False)],
     query: Annotated[str | None, typer.Argument(help="A text to search for.")] = None,
     image: Annotated[Path | None, typer.Option(help="An image to search for.")] = None,
     id: Annotated[str | None, typer.Option(help="Search for rows like this one.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many hits.")] = 10,
+    vector: Annotated[
+        Path | None,
+        typer.Option(help="A .npy file with a vector, or one a row, of the same encoder."),
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="Search for each row of this table, of the same encoder."),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "-k", help="How many hits: 10, or with --min-score all that reach it.", metavar="N"
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Search only rows for which this holds, such as \"label = 'refund' AND "
+            'price < 10".',
+            metavar="EXPR",
+        ),
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="The least cosine of a hit.", metavar="COSINE")
+    ] = None,
     strict: Annotated[bool, typer.Option(help="Refuse an index its table moved on from.")] = False,
     encoder: Annotated[
         str | None, typer.Option(help="Encoder of the query, if not the recorded one.")
@@ -54,34 +97,55 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
     html: HtmlOption = None,
     source: SourceOption = None,
 ) -> Outcome:
-    """Find the rows nearest to a text, an image or another row."""
+    """Find the rows nearest to a text, an image, another row, a vector, or each row of a table."""
     from downstream import Searcher, VectorIndex
-    from downstream.sheet import write_sheet
 
-    if sum(value is not None for value in (query, image, id)) != 1:
-        raise UsageError(
-            "search expects exactly one of QUERY, --image FILE and --id ID.",
-            fix="For a text: featurize search INDEX 'the text'.",
-        )
+    given = {"query": query, "image": image, "id": id, "vector": vector, "queries": queries}
+    _require_one(given)
     _check_sheet(html, source)
     opened = VectorIndex.open(index)
-    stale = opened.staleness()
-    _heed(console, stale, strict)
+    _heed(console, opened, strict)
+    _tell_uncast(console, opened, where)
     searcher = Searcher(opened, encoder=encoder, device=device, prompt=prompt)
     if query is not None and searcher.prompt is not None and searcher.prompt.text:
         console.say(f"Before the query stands {searcher.prompt.text!r}.")
-    hits = _hits(searcher, query, image, id, k)
-    data = {
-        "hits": [[{"id": hit.id, "score": hit.score, "columns": hit.columns} for hit in hits]],
-        "stale": stale,
-    }
-    asked = _asked(opened, query, image, id)
+    options = {"k": HITS if k is None and min_score is None else k, "where": where}
+    answers = _ask(searcher, given, {**options, "min_score": min_score})
+    data: Json = {"hits": answers.to_json(), "stale": opened.staleness()}
     if html is not None:
-        title = index.resolve().name
-        write_sheet(html, [asked], [hits], source=source, title=title, reporter=console)
-        console.say(f"{html}: the hits as a page")
+        _write_sheet(console, html, source, index, answers)
         data["html"] = str(html)
-    return Outcome(data, hits_table([asked], [hits]), essential=True)
+    return Outcome(data, hits_table(answers.queries, answers.hits), essential=True)
+
+
+def _require_one(given: Json) -> None:
+    if sum(value is not None for value in given.values()) != 1:
+        raise UsageError(
+            "search expects exactly one of QUERY, --image FILE, --id ID, --vector FILE and "
+            "--queries TABLE.",
+            fix="For a text: featurize search INDEX 'the text'.",
+        )
+
+
+def _ask(searcher: Searcher, given: Json, options: Json) -> _Answers:
+    """Ask the one thing that is given."""
+    from downstream.sheet import Query, QueryKind
+    from featurize import open_table
+
+    if (text := given["query"]) is not None:
+        return _Answers([Query(QueryKind.TEXT, text)], [searcher.text(text, **options)])
+    if (image := given["image"]) is not None:
+        return _Answers([Query(QueryKind.IMAGE, str(image))], [searcher.image(image, **options)])
+    if (row := given["id"]) is not None:
+        own = searcher.index.row(row)
+        return _Answers([Query(QueryKind.ROW, row, own)], [searcher.id(row, **options)])
+    if (file := given["vector"]) is not None:
+        hits = searcher.file(file, **options)
+        names = (f"{file.name}#{number}" for number in range(1, len(hits) + 1))
+        return _Answers([Query(QueryKind.VECTOR, name) for name in names], hits)
+    table = open_table(given["queries"])
+    hits = searcher.index.search_table(table, **options)
+    return _Answers([Query(QueryKind.ROW, row) for row in table.ids], hits)
 
 
 def _check_sheet(html: Path | None, source: Path | None) -> None:
@@ -97,37 +161,35 @@ def _check_sheet(html: Path | None, source: Path | None) -> None:
         )
 
 
-def _asked(index: VectorIndex, query: str | None, image: Path | None, row: str | None) -> Query:
-    """Return what was asked, as those need it who show the hits."""
-    from downstream.sheet import Query, QueryKind
+def _write_sheet(
+    console: Console, html: Path, source: Path | None, index: Path, answers: _Answers
+) -> None:
+    from downstream.sheet import write_sheet
 
-    if query is not None:
-        return Query(QueryKind.TEXT, query)
-    if image is not None:
-        return Query(QueryKind.IMAGE, str(image))
-    nearest = index.search([index.vector(str(row))], k=10)[0]  # itself first, but for its equals
-    own = next((hit.columns for hit in nearest if hit.id == row), {})
-    return Query(QueryKind.ROW, str(row), own)
+    title = index.resolve().name
+    write_sheet(html, answers.queries, answers.hits, source=source, title=title, reporter=console)
+    console.say(f"{html}: the hits as a page")
 
 
-def _hits(
-    searcher: Searcher, query: str | None, image: Path | None, row: str | None, k: int
-) -> list[Hit]:
-    if query is not None:
-        return searcher.text(query, k)
-    if image is not None:
-        return searcher.image(image, k)
-    return searcher.id(str(row), k)
-
-
-def _heed(console: Console, stale: dict[str, int], strict: bool) -> None:
+def _heed(console: Console, index: VectorIndex, strict: bool) -> None:
     """Warn of an index its table moved on from; refuse it where `strict`."""
-    if not any(stale.values()):
+    drift = index.drift()
+    if not drift:
         return
     told = (
-        f"The table has moved on: {stale['missing']:,} of its rows are not in the index, "
-        f"{stale['removed']:,} of the index's rows are gone."
+        f"The table has moved on: {len(drift.missing):,} of its rows are not in the index, "
+        f"{len(drift.removed):,} of the index's rows are gone, {len(drift.changed):,} have other "
+        "columns now."
     )
     if strict:
-        raise IndexFileError(told, fix="Build the index again, or leave out --strict.")
+        fix = f"Bring it up to date: featurize index {index.origin['table']} --out INDEX --update"
+        raise IndexFileError(told, fix=f"{fix}; or leave out --strict.")
     console.say(told)
+
+
+def _tell_uncast(console: Console, index: VectorIndex, where: str | None) -> None:
+    """Say how many values a filter could not compare."""
+    if where is not None:
+        for column, count in index.uncast(where).items():
+            values = counted(count, "value")
+            console.say(f"{values} of `{column}` are no numbers, and were not selected.")

@@ -12,7 +12,7 @@ from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
 from featurize.cli.wordings import INCOMPLETE
 from featurize.errors import UsageError
-from featurize.types import Json, Progress
+from featurize.types import Json
 from featurize.wording import counted
 
 if TYPE_CHECKING:
@@ -72,20 +72,17 @@ def index(  # noqa: PLR0913 - a command's options are its parameters
     INDEX.require_free(out)
     scratch = _folder_of(out)
 
-    def tell(stage: str, done: int, total: int) -> None:
-        console.progress(Progress(stage, done, total))
-
     changes: Json = {}
     if update and (out / INDEX.card).is_file():
         _refuse_aims(kind, recall, memory)
         opened = VectorIndex.open_outdated(out)
-        changes = opened.update(table, scratch=scratch, tell=tell)
+        changes = opened.update(table, scratch=scratch, reporter=console)
         built = opened
     else:
         aim = 0.95 if recall is None else recall
         room = None if memory is None else _bytes(memory)
         built = VectorIndex.build(
-            table, kind or "auto", aim, memory=room, scratch=scratch, tell=tell
+            table, kind or "auto", aim, memory=room, scratch=scratch, reporter=console
         )
     built.save(out)
     data = {"index": str(out), "table": str(table), **_described(built), **changes}

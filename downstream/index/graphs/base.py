@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+
+from featurize.types import Progress, Reporter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ADDED = 1 << 14  # rows added at once
-Tell = Callable[[str, int, int], None]  # a stage, how much of it is done, and how much there is
 
 
 class Graph(abc.ABC):
@@ -55,12 +55,12 @@ class Graph(abc.ABC):
     def require_sound(self) -> None:
         """Raise ValueError for one, read from a file, in which a search could leave its entries."""
 
-    def add(self, vectors: NDArray[np.float32], rows: NDArray[np.intp], tell: Tell) -> None:
+    def add(self, vectors: NDArray[np.float32], rows: NDArray[np.intp], reporter: Reporter) -> None:
         """Add rows of the vectors, in their order."""
         for start in range(0, len(rows), ADDED):
-            tell("adding", start, len(rows))
+            reporter.progress(Progress("adding", start, len(rows)))
             self.index.add(np.ascontiguousarray(vectors[rows[start : start + ADDED]]))
-        tell("adding", len(rows), len(rows))
+        reporter.progress(Progress("adding", len(rows), len(rows)))
 
     def candidates(
         self,
