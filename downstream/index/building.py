@@ -53,8 +53,7 @@ def read_changes(
     vectors, rows = content.vectors, content.rows
     missing, changed = _taken(table, drift)
     grown = room_for(len(vectors) + missing.num_rows, vectors.shape[1], scratch)
-    for start in range(0, len(vectors), _COPIED):
-        grown[start : start + _COPIED] = vectors[start : start + _COPIED]
+    grown[: len(vectors)] = vectors
     start = len(vectors)
     for batch in missing.to_batches():
         stop = start + batch.num_rows
@@ -64,9 +63,6 @@ def read_changes(
     batches = _replacing(rows, drift.changed, changed.select(schema.names))
     added = missing.select(schema.names).to_batches()
     return grown, _stored([*batches, *added], schema, scratch)
-
-
-_COPIED = 1 << 14
 
 
 def _filling(

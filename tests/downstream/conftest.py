@@ -29,27 +29,11 @@ def flip():
 @pytest.fixture(scope="session")
 def make_table(tmp_path_factory):
     """Return a function that writes a table of given vectors and columns."""
-    import pyarrow as pa
-
     from featurize.table import EmbeddingTable
-    from featurize.table.layout import EMBEDDING, RowColumns
     from featurize.table.writer import Change, write_table
 
     def make(vectors, labels=None, encoder=None, origin=None, path=None, complete=True, **columns):
-        encoder = encoder or _card(vectors.shape[1])
-        count = len(vectors)
-        labels = pa.array(labels if labels is not None else [None] * count)
-        if pa.types.is_null(labels.type):
-            labels = labels.cast(pa.string())
-        columns.setdefault("id", [f"row-{number:05d}" for number in range(count)])
-        columns.setdefault("content_sha256", [_sha(key) for key in columns["id"]])
-        columns.setdefault("text", [f"text of {key}" for key in columns["id"]])
-        columns |= {"source": ["rows.csv"] * count, "label": labels, EMBEDDING: _lists(vectors)}
-        user = {key: pa.array(columns[key]).type for key in columns}
-        for key in ("id", "source", "label", "content_sha256", EMBEDDING):
-            user.pop(key)
-        schema = RowColumns(labels.type, {}, pa.schema(list(user.items()))).schema(encoder)
-        rows = pa.table({key: columns[key] for key in schema.names}, schema=schema)
+        rows = _rows(vectors, labels, encoder, columns)
         path = path or tmp_path_factory.mktemp("tables") / "table"
         origin = {"source": "rows.csv", "bundle": "minilm", "variant": {}} | (origin or {})
         with write_table(path) as writer:
@@ -58,6 +42,22 @@ def make_table(tmp_path_factory):
         return EmbeddingTable.open(path)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def replace_rows():
+    """Return a function that commits other rows to a table, as a later run of `embed` does."""
+    from featurize.table import EmbeddingTable
+    from featurize.table.writer import Change, Replacement, write_table
+
+    def replace(table, vectors, labels=None, **columns):
+        rows = _rows(vectors, labels, table.card, columns)
+        with write_table(table.path) as writer:
+            old = [Replacement(part, None) for part in EmbeddingTable.open(table.path).parts]
+            writer.commit(Change([writer.stage(rows)], replaced=old))
+        return EmbeddingTable.open(table.path)
+
+    return replace
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +103,26 @@ def _flip(path, rng):
     data = bytearray(path.read_bytes())
     data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
     path.write_bytes(bytes(data))
+
+
+def _rows(vectors, labels, encoder, columns):
+    import pyarrow as pa
+
+    from featurize.table.layout import EMBEDDING, RowColumns
+
+    encoder, count = encoder or _card(vectors.shape[1]), len(vectors)
+    labels = pa.array(labels if labels is not None else [None] * count)
+    if pa.types.is_null(labels.type):
+        labels = labels.cast(pa.string())
+    columns = {"id": [f"row-{number:05d}" for number in range(count)], **columns}
+    columns.setdefault("content_sha256", [_sha(key) for key in columns["id"]])
+    columns.setdefault("text", [f"text of {key}" for key in columns["id"]])
+    columns |= {"source": ["rows.csv"] * count, "label": labels, EMBEDDING: _lists(vectors)}
+    user = {key: pa.array(columns[key]).type for key in columns}
+    for key in ("id", "source", "label", "content_sha256", EMBEDDING):
+        user.pop(key)
+    schema = RowColumns(labels.type, {}, pa.schema(list(user.items()))).schema(encoder)
+    return pa.table({key: columns[key] for key in schema.names}, schema=schema)
 
 
 def _sha(text):
