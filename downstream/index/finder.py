@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,7 @@ from downstream.filters import Filter, Selection
 from downstream.index.content import Content
 from downstream.index.exact import NONE
 from downstream.index.origin import Drift, Watch
+from downstream.index.tuning import efforts_among
 from downstream.index.vectors import normalised
 from featurize.bundle import EncoderCard
 from featurize.errors import IndexFileError, UsageError
@@ -19,8 +22,20 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _ASKED = 1 << 20  # hits asked for at once
+_EXACT_FIRST = 100  # queries under one filter that measuring its efforts is not worth while for
 
 Found = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
+
+
+@dataclass
+class _Condition:
+    """A filter: what it selects while the table is so, how often it was used, and its efforts."""
+
+    where: str
+    drift: Drift
+    selection: Selection
+    asked: int = 0
+    efforts: dict[int, int] | None = None
 
 
 class Finder:
@@ -32,7 +47,8 @@ class Finder:
         self._watch = Watch(facts["origin"], self._encoder)
         efforts = (facts.get("curve") or {}).get("efforts", {})
         self._efforts = {int(depth): int(effort) for depth, effort in efforts.items()}
-        self._last: tuple[str, Selection] | None = None
+        self._recall = float(facts.get("recall", {}).get("target", 1.0))
+        self._last: _Condition | None = None
 
     def drift(self) -> Drift:
         """Return how the table has moved on, looking at it again where something was committed."""
@@ -48,11 +64,9 @@ class Finder:
         if k is None:
             return self._all_within(queries, min_score, allowed)
         width = min(require_count(k), len(self._content.rows))
-        size = max(1, _ASKED // width)
+        size, efforts = max(1, _ASKED // width), self._efforts_for(len(queries), where, allowed)
         blocks = [
-            self._content.retriever.find(
-                queries[start : start + size], width, self._efforts, allowed
-            )
+            self._content.retriever.find(queries[start : start + size], width, efforts, allowed)
             for start in range(0, max(1, len(queries)), size)
         ]
         places, cosines = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
@@ -73,12 +87,41 @@ class Finder:
         return selected if allowed is None else allowed & selected
 
     def selected(self, where: str) -> Selection:
-        """Return which rows a filter selects; that of the last filter is kept."""
-        if self._last is None or self._last[0] != where:
+        """Return which rows a filter selects."""
+        return self._condition(where).selection
+
+    def _condition(self, where: str) -> _Condition:
+        """Return what is known of a filter; that of the last one is kept."""
+        drift = self.drift()
+        if self._last is None or self._last.where != where or self._last.drift is not drift:
             condition, rows = Filter.parse(where), self._content.rows
             condition.expression(rows.schema)
-            self._last = where, condition.select(rows.read(condition.columns))
-        return self._last[1]
+            selection = condition.select(rows.read(condition.columns))
+            self._last = _Condition(where, drift, selection)
+        return self._last
+
+    def _efforts_for(
+        self, queries: int, where: str | None, allowed: NDArray[np.bool_] | None
+    ) -> dict[int, int]:
+        """Return the efforts of a search for so many queries; none for one that is exact.
+
+        Where half of the rows are gone, hits are as far as twice as many would be. A filter that goes with the vectors can hide the near rows of a query, so that no effort
+        known in advance is enough: the first queries under a filter are answered exactly, and for
+        more of them it is measured how much effort reaches the recall under it.
+        """
+        if allowed is None or not self._efforts:
+            return self._efforts
+        if where is None:
+            hidden = len(allowed) / max(1, int(allowed.sum()))
+            return {depth: math.ceil(effort * hidden) for depth, effort in self._efforts.items()}
+        condition = self._condition(where)
+        condition.asked += queries
+        if condition.asked <= _EXACT_FIRST or self._content.retriever.is_small(allowed):
+            return {}
+        if condition.efforts is None:
+            least = min(self._efforts.values())
+            condition.efforts = efforts_among(self._content.retriever, self._recall, least, allowed)
+        return condition.efforts
 
     def _checked(self, vectors: ArrayLike) -> NDArray[np.float32]:
         """Check what faiss only asserts, because assertions vanish under `python -O`."""

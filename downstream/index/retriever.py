@@ -48,14 +48,14 @@ class Retriever:
         """Return the places and cosines of the `k` nearest allowed rows, both (n, k), best first.
 
         They end in -1 and -inf where there are fewer rows; if not `complete`, also where the graph
-        finds fewer. `efforts` are those of the graph for each of `DEPTHS`, or for the first, beyond
-        which the search is then exact; `allowed` (rows,) are all if None.
+        finds fewer. `efforts` are those of the graph for `DEPTHS`; at a depth that has none the
+        search is exact. `allowed` (rows,) are all if None.
         """
         rows = None if allowed is None else np.flatnonzero(allowed)
         count = len(self.vectors) if rows is None else len(rows)
         reachable = min(k, count)
-        effort = _effort(efforts, k, count / len(self.vectors))
-        if self.graph is None or effort is None or self._is_small(count):
+        effort = _effort(efforts, k)
+        if self.graph is None or effort is None or self._is_few(count):
             return self._exactly(queries, k, rows)
         candidates = self._candidates(queries, 2 * k + 8, effort, allowed)
         places, cosines = exact.ranked(queries, self.vectors, candidates, k)
@@ -84,7 +84,11 @@ class Retriever:
     def _apart_vectors(self) -> NDArray[np.float32]:
         return np.ascontiguousarray(self.vectors[self.apart])
 
-    def _is_small(self, count: int) -> bool:
+    def is_small(self, allowed: NDArray[np.bool_]) -> bool:
+        """Say whether so few rows are allowed that they are compared one by one."""
+        return self._is_few(int(allowed.sum()))
+
+    def _is_few(self, count: int) -> bool:
         total = len(self.vectors)
         return count < total and count <= max(_EXACT, _EXACT_SHARE * total)
 
@@ -117,12 +121,9 @@ class Retriever:
         return np.concatenate([in_graph, beside], axis=1)
 
 
-def _effort(efforts: dict[int, int], k: int, share: float) -> int | None:
-    """Return the effort for `k` hits where only a share of the rows counts; None if none is known.
-
-    A share of a half needs twice the effort, as the hits are as far as twice as many would be.
-    """
+def _effort(efforts: dict[int, int], k: int) -> int | None:
+    """Return the effort for `k` hits, None if none is known."""
     depth = next((depth for depth in DEPTHS if k <= depth), DEPTHS[-1])
-    if depth not in efforts or not share:
+    if depth not in efforts:
         return None
-    return int(np.ceil(efforts[depth] * max(1.0, k / depth) / share))
+    return int(np.ceil(efforts[depth] * max(1.0, k / depth)))

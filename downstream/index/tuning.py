@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_APART, _SHARE_APART = 1000, 0.1
+_ASKED = 250  # rows that efforts for a filter are measured by
 _ENOUGH = 20  # rows apart that recall can be measured by
 _ERRORS = 3  # standard errors by which the mean must clear the target
 _ALONE = 30  # queries that are timed one by one
@@ -95,12 +96,13 @@ def measure(
 ) -> Curve:
     """Draw the curve of a retriever with a graph, until an effort is enough for recall and more.
 
-    Queries are the rows kept apart, or all rows where these are fewer than 20; a row is not among
-    its own neighbours. Recall counts the hits that are no farther than the last one of the exact
-    search. An effort is enough if the mean is over the target by three standard errors.
+    Queries are the rows kept apart, or the first 1,000 where these are fewer than 20; only
+    `allowed` ones (rows,) ask and are found, and none is among its own neighbours. Recall counts
+    the hits that are no farther than the last one of the exact search. An effort is enough if the
+    mean is over the target by three standard errors.
     """
     assert retriever.graph is not None
-    trial = _Trial.of(retriever, allowed, depths)
+    trial = _Trial.of(retriever, _apart(retriever, allowed), allowed, depths)
     flat, seconds = trial.point(Retriever(retriever.vectors), 0)
     points: list[Point] = []
     for effort in retriever.graph.efforts:
@@ -113,9 +115,38 @@ def measure(
     return Curve(measure, points, _enough(points, recall), flat, len(trial.places))
 
 
+def efforts_among(
+    retriever: Retriever, recall: float, least: int, allowed: NDArray[np.bool_]
+) -> dict[int, int]:
+    """Return the efforts, of at least so much, that reach a recall among `allowed` rows (n,).
+
+    Measured as `measure` does, but by 250 rows that need not be allowed themselves: who asks for
+    some rows may well ask from afar. Where no effort is enough there is none, or where it would
+    take longer than exact search.
+    """
+    assert retriever.graph is not None
+    asked = _apart(retriever, None)[:: max(1, len(retriever.apart) // _ASKED)]
+    trial = _Trial.of(retriever, asked, allowed, DEPTHS)
+    seconds = trial.point(Retriever(retriever.vectors), 0)[1]
+    points: list[Point] = []
+    for effort in (effort for effort in retriever.graph.efforts if effort >= least):
+        point, took = trial.point(retriever, effort)
+        points.append(point)
+        if min(point.bound.values()) >= recall or took > seconds:
+            break
+    return _enough(points, recall)
+
+
+def _apart(retriever: Retriever, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    """Return the places of rows to measure by."""
+    rows = np.arange(len(retriever.vectors)) if allowed is None else np.flatnonzero(allowed)
+    apart = retriever.apart if allowed is None else retriever.apart[allowed[retriever.apart]]
+    return apart if len(apart) >= _ENOUGH else rows[:_MOST_APART]
+
+
 def reached(retriever: Retriever, effort: int, allowed: NDArray[np.bool_] | None = None) -> float:
     """Return the recall of ten hits that an effort reaches, measured as `measure` does."""
-    trial = _Trial.of(retriever, allowed, DEPTHS[:1])
+    trial = _Trial.of(retriever, _apart(retriever, allowed), allowed, DEPTHS[:1])
     return trial.point(retriever, effort)[0].recall[DEPTHS[0]]
 
 
@@ -140,15 +171,16 @@ class _Trial:
 
     @classmethod
     def of(
-        cls, retriever: Retriever, allowed: NDArray[np.bool_] | None, depths: tuple[int, ...]
+        cls,
+        retriever: Retriever,
+        places: NDArray[np.int64],
+        allowed: NDArray[np.bool_] | None,
+        depths: tuple[int, ...],
     ) -> _Trial:
         vectors = retriever.vectors
-        live = np.arange(len(vectors)) if allowed is None else np.flatnonzero(allowed)
-        places = retriever.apart if allowed is None else retriever.apart[allowed[retriever.apart]]
-        if len(places) < _ENOUGH:
-            places = live[:_MOST_APART]
+        count = len(vectors) if allowed is None else int(allowed.sum())
         queries = np.ascontiguousarray(vectors[places])
-        trial = cls(queries, places, allowed, max(1, len(live) - 1), {})
+        trial = cls(queries, places, allowed, max(1, count - 1), {})
         found = trial.search(Retriever(vectors), max(depths), 0)
         for depth in depths:
             trial.last[depth] = found[:, min(depth, trial.others) - 1]
