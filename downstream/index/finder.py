@@ -105,9 +105,10 @@ class Finder:
     ) -> dict[int, int]:
         """Return the efforts of a search for so many queries; none for one that is exact.
 
-        Where half of the rows are gone, hits are as far as twice as many would be. A filter that goes with the vectors can hide the near rows of a query, so that no effort
-        known in advance is enough: the first queries under a filter are answered exactly, and for
-        more of them it is measured how much effort reaches the recall under it.
+        Where half of the rows are gone, hits are as far as twice as many would be. A filter that
+        goes with the vectors can hide the near rows of a query, so that no effort known in advance
+        is enough: the first queries under a filter are answered exactly, and for more of them it is
+        measured how much effort reaches the recall under it.
         """
         if allowed is None or not self._efforts:
             return self._efforts
