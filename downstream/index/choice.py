@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.index.graphs import GRAPHS
+from downstream.index.graphs import GRAPHS, InvertedFile
 from downstream.index.graphs.base import sample
 from downstream.index.retriever import DEPTHS, Retriever
 from downstream.index.tuning import Curve, count_apart, measure
 from featurize.errors import IndexFileError, RecallMissed, UsageError
-from featurize.types import Json, Progress, Reporter, Silent
+from featurize.types import Json, Progress, Reporter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FLAT, AUTO = "flat", "auto"
 KINDS = (FLAT, *GRAPHS)
 FLAT_NUMBERS = 1 << 24  # numbers of all vectors that exact search reads in a few milliseconds
-_TRIAL = 50_000  # rows that kinds are tried on
+_MANY = 8192  # rows that an inverted file looks at for a query, where a graph may be quicker
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,46 @@ def build(
 ) -> tuple[Retriever, Curve | None]:
     """Build what the aim asks for; return its curve, None for exact search.
 
-    `auto` takes exact search for few rows, else the kind that is quicker on a sample, and where one
-    misses the recall the next. Raises RecallMissed where the kind that was named misses it, and
-    IndexFileError where the memory is too little.
+    `auto` takes exact search for few rows. For more it builds the inverted file, which is soon
+    built; only where this must look at many rows for its recall the graph, which looks at few, can
+    be quicker, and is built too; the one that answers sooner is taken. Raises RecallMissed where
+    the kind that was named misses the recall, IndexFileError where the memory is too little.
     """
-    for kind in (kinds := _in_order(vectors, aim, reporter)):
-        if kind == FLAT:
-            return Retriever(vectors), None
-        retriever, curve = _built(kind, vectors, aim.recall, reporter)
-        if curve.reaches:
-            return retriever, curve
-        if kind == kinds[-1]:
-            raise missed(kind, curve, aim.recall)
-    raise AssertionError("there is always a kind to try")
+    rows, dim = vectors.shape
+    fitting = _fitting(KINDS if aim.kind == AUTO else (aim.kind,), rows, dim, aim)
+    is_exact = rows * dim <= FLAT_NUMBERS or aim.recall == 1
+    if fitting == [FLAT] or (FLAT in fitting and is_exact):
+        return Retriever(vectors), None
+    best: tuple[Retriever, Curve] | None = None
+    for kind in (kind for kind in fitting if kind != FLAT):
+        if best is None or not best[1].reaches or _looks_at_many(*best):
+            best = _sooner(best, _built(kind, vectors, aim.recall, reporter))
+    assert best is not None
+    if best[1].reaches:
+        return best
+    if FLAT in fitting:
+        return Retriever(vectors), None
+    assert best[0].graph is not None
+    raise missed(best[0].graph.kind, best[1], aim.recall)
+
+
+def _looks_at_many(retriever: Retriever, curve: Curve) -> bool:
+    """Say whether an inverted file looks at more rows than a graph would have to."""
+    graph = retriever.graph
+    if not isinstance(graph, InvertedFile) or not curve.reaches:
+        return True
+    return curve.chosen.effort * len(graph) / graph.efforts[-1] > _MANY
+
+
+def _sooner(
+    one: tuple[Retriever, Curve] | None, other: tuple[Retriever, Curve]
+) -> tuple[Retriever, Curve]:
+    """Return of two indexes the one that reaches the recall, or answers sooner if both do."""
+    if one is None or not one[1].reaches:
+        return other
+    if not other[1].reaches:
+        return one
+    return min(one, other, key=lambda built: built[1].chosen.milliseconds)
 
 
 def missed(kind: str, curve: Curve, recall: float) -> RecallMissed:
@@ -95,53 +122,25 @@ def missed(kind: str, curve: Curve, recall: float) -> RecallMissed:
     )
 
 
-def _in_order(vectors: NDArray[np.float32], aim: Aim, reporter: Reporter) -> list[str]:
-    """Return the kinds to try, the most promising first."""
-    rows, dim = vectors.shape
-    if aim.kind != AUTO:
-        _require_memory([aim.kind], rows, dim, aim)
-        return [aim.kind]
-    fitting = _require_memory(list(KINDS), rows, dim, aim)
-    if FLAT in fitting and (rows * dim <= FLAT_NUMBERS or aim.recall == 1):
-        return [FLAT]
-    graphs = [kind for kind in fitting if kind != FLAT]
-    if len(graphs) > 1:
-        graphs.sort(key=_seconds(vectors, graphs, aim.recall, reporter).__getitem__)
-    return [*graphs, *([FLAT] if FLAT in fitting else [])]
+def _fitting(kinds: tuple[str, ...], rows: int, dim: int, aim: Aim) -> list[str]:
+    """Return the kinds that fit into the memory; raise IndexFileError where none does.
 
-
-def _require_memory(kinds: list[str], rows: int, dim: int, aim: Aim) -> list[str]:
-    """Return the kinds that fit into the memory; raise IndexFileError where none does."""
+    Where nobody named a limit, the smallest fits in any case.
+    """
     room = _half_of_memory() if aim.memory is None else aim.memory
     needs = {kind: memory_of(kind, rows, dim) for kind in kinds}
-    fitting = [kind for kind in kinds if needs[kind] <= room]
-    if not fitting and aim.memory is not None:
-        least = min(needs, key=needs.__getitem__)
+    least = min(needs, key=needs.__getitem__)
+    if needs[least] > room and aim.memory is not None:
         raise IndexFileError(
             f"{least} takes about {needs[least] / 1e6:,.0f} MB of memory for {rows:,} rows of "
             f"{dim} numbers; {room / 1e6:,.0f} MB were allowed.",
             fix="Allow more with --memory, or embed with fewer dimensions.",
         )
-    return fitting or [min(needs, key=needs.__getitem__)]
+    return [kind for kind in kinds if needs[kind] <= room] or [least]
 
 
 def _half_of_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def _seconds(
-    vectors: NDArray[np.float32], kinds: list[str], recall: float, reporter: Reporter
-) -> dict[str, float]:
-    """Return how long each kind takes for a query on a sample of the rows; ever, if it misses."""
-    rows = sample(np.arange(len(vectors)), _TRIAL)
-    some = np.ascontiguousarray(vectors[rows])
-    took = {}
-    for number, kind in enumerate(kinds):
-        reporter.progress(Progress("trying kinds", number, len(kinds)))
-        curve = _built(kind, some, recall, Silent(), DEPTHS[:1])[1]
-        took[kind] = 1 / curve.chosen.per_second if curve.reaches else np.inf
-    reporter.progress(Progress("trying kinds", len(kinds), len(kinds)))
-    return took
 
 
 def _built(
@@ -149,7 +148,6 @@ def _built(
     vectors: NDArray[np.float32],
     recall: float,
     reporter: Reporter,
-    depths: tuple[int, ...] = DEPTHS,
 ) -> tuple[Retriever, Curve]:
     apart = sample(np.arange(len(vectors)), count_apart(len(vectors)))
     rows = np.delete(np.arange(len(vectors)), apart)
@@ -159,6 +157,6 @@ def _built(
     graph.add(vectors, rows, reporter)
     retriever = Retriever(vectors, graph, apart)
     reporter.progress(Progress("measuring", 0, 1))
-    curve = measure(retriever, recall, depths=depths)
+    curve = measure(retriever, recall)
     reporter.progress(Progress("measuring", 1, 1))
     return retriever, curve

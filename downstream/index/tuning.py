@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ _MOST_APART, _SHARE_APART = 1000, 0.1
 _ASKED = 250  # rows that efforts for a filter are measured by
 _ENOUGH = 20  # rows apart that recall can be measured by
 _ERRORS = 3  # standard errors by which the mean must clear the target
-_ALONE = 30  # queries that are timed one by one
+_ALONE, _ALONE_EXACT = 30, 5  # queries that are timed one by one
 _TIE = 1e-6  # cosines this near count as equal
 _PATIENCE = 1.0  # seconds that a measurement may take in any case
 _HIGHEST = 0.999  # recall up to which the curve is drawn
@@ -92,7 +92,6 @@ def measure(
     retriever: Retriever,
     recall: float,
     allowed: NDArray[np.bool_] | None = None,
-    depths: tuple[int, ...] = DEPTHS,
 ) -> Curve:
     """Draw the curve of a retriever with a graph, until an effort is enough for recall and more.
 
@@ -102,16 +101,16 @@ def measure(
     mean is over the target by three standard errors.
     """
     assert retriever.graph is not None
-    trial = _Trial.of(retriever, _apart(retriever, allowed), allowed, depths)
-    flat, seconds = trial.point(Retriever(retriever.vectors), 0)
+    trial = _Trial.of(retriever, _apart(retriever, allowed), allowed, DEPTHS)
     points: list[Point] = []
     for effort in retriever.graph.efforts:
         point, took = trial.point(retriever, effort)
         points.append(point)
         is_enough = min(point.bound.values()) >= recall
-        if (is_enough and point.bound[depths[0]] >= _HIGHEST) or took > max(seconds, _PATIENCE):
+        is_high = is_enough and point.bound[DEPTHS[0]] >= _HIGHEST
+        if is_high or took > max(trial.exact_seconds, _PATIENCE):
             break
-    measure = retriever.graph.measure
+    measure, flat = retriever.graph.measure, trial.exact_point(retriever.vectors)
     return Curve(measure, points, _enough(points, recall), flat, len(trial.places))
 
 
@@ -127,12 +126,11 @@ def efforts_among(
     assert retriever.graph is not None
     asked = _apart(retriever, None)[:: max(1, len(retriever.apart) // _ASKED)]
     trial = _Trial.of(retriever, asked, allowed, DEPTHS)
-    seconds = trial.point(Retriever(retriever.vectors), 0)[1]
     points: list[Point] = []
     for effort in (effort for effort in retriever.graph.efforts if effort >= least):
         point, took = trial.point(retriever, effort)
         points.append(point)
-        if min(point.bound.values()) >= recall or took > seconds:
+        if min(point.bound.values()) >= recall or took > trial.exact_seconds:
             break
     return _enough(points, recall)
 
@@ -168,6 +166,7 @@ class _Trial:
     allowed: NDArray[np.bool_] | None
     others: int
     last: dict[int, NDArray[np.float64]]
+    exact_seconds: float
 
     @classmethod
     def of(
@@ -180,11 +179,12 @@ class _Trial:
         vectors = retriever.vectors
         count = len(vectors) if allowed is None else int(allowed.sum())
         queries = np.ascontiguousarray(vectors[places])
-        trial = cls(queries, places, allowed, max(1, count - 1), {})
+        trial = cls(queries, places, allowed, max(1, count - 1), {}, 0.0)
+        began = time.perf_counter()
         found = trial.search(Retriever(vectors), max(depths), 0)
-        for depth in depths:
-            trial.last[depth] = found[:, min(depth, trial.others) - 1]
-        return trial
+        seconds = time.perf_counter() - began
+        last = {depth: found[:, min(depth, trial.others) - 1] for depth in depths}
+        return replace(trial, last=last, exact_seconds=seconds)
 
     def search(self, retriever: Retriever, k: int, effort: int) -> NDArray[np.float64]:
         """Return the cosines of each query's hits, itself left out, (n, k)."""
@@ -209,13 +209,19 @@ class _Trial:
             recall[depth] = float(shares.mean())
             bound[depth] = recall[depth] - _ERRORS * float(shares.std()) / len(shares) ** 0.5
         rate = len(self.queries) / max(seconds[DEPTHS[0]], 1e-9)
-        return Point(effort, recall, bound, rate, self._alone(retriever, effort)), seconds[
-            DEPTHS[0]
-        ]
+        alone = self._alone(retriever, effort, _ALONE)
+        return Point(effort, recall, bound, rate, alone), seconds[DEPTHS[0]]
 
-    def _alone(self, retriever: Retriever, effort: int) -> float:
+    def exact_point(self, vectors: NDArray[np.float32]) -> Point:
+        """Return what exact search costs, which finds all."""
+        alone = self._alone(Retriever(vectors), 0, _ALONE_EXACT)
+        complete = dict.fromkeys(self.last, 1.0)
+        rate = len(self.queries) / max(self.exact_seconds, 1e-9)
+        return Point(0, complete, complete, rate, alone)
+
+    def _alone(self, retriever: Retriever, effort: int, times: int) -> float:
         efforts, took = dict.fromkeys(DEPTHS, effort), []
-        for number in range(min(_ALONE, len(self.queries))):
+        for number in range(min(times, len(self.queries))):
             began = time.perf_counter()
             retriever.find(self.queries[number : number + 1], DEPTHS[0], efforts, self.allowed)
             took.append(time.perf_counter() - began)
