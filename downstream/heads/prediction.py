@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from downstream.artifact import free_file
 from downstream.datasets import Table, open_table
 from downstream.heads import answers
 from downstream.heads.head import Head
 from downstream.heads.kinds import AnyHead
 from downstream.heads.opening import open_head
-from featurize import storage
+from downstream.parquet_file import ParquetKind
 from featurize.bundle import EncoderCard
 from featurize.errors import HeadError
 from featurize.table.layout import METADATA_KEY
@@ -26,9 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 1
-SUFFIX = ".parquet"
 COLUMNS = ["id", "prediction", "confidence", "probabilities"]
 SCOPE = "scope"
+_PREDICTIONS = ParquetKind(
+    "predict", (tuple(COLUMNS), (*COLUMNS, SCOPE), tuple(answers.COLUMNS)), HeadError
+)
 
 
 def predict_table(head: AnyHead | str | Path, table: Table, out: str | Path) -> int:
@@ -58,27 +58,7 @@ def write_predictions(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, count: int, out: str | Path
 ) -> int:
     """Write `count` predictions to a file, as `predict_table` does, and return their number."""
-    import pyarrow.parquet as pq
-
-    final = free_file(Path(out), SUFFIX, "predict", _is_ours)
-    staged = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
-    try:
-        with (
-            storage.create(staged) as file,
-            pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
-        ):
-            for batch in batches:
-                writer.write_batch(batch)
-        rows: int = pq.read_metadata(staged).num_rows
-        if rows != count:
-            raise HeadError(
-                f"{out}: {count} rows were expected, {rows} were written.",
-                fix="`featurize verify` says whether the table is damaged.",
-            )
-        storage.publish(staged, final)
-    finally:
-        storage.remove(staged)
-    return rows
+    return _PREDICTIONS.write(out, schema, batches, count)
 
 
 def prediction_columns(
@@ -149,16 +129,3 @@ def _predictions(head: Head, table: EmbeddingTable, schema: pa.Schema) -> Iterat
             score = trust.scope.score(features, probabilities)
             columns.append(pa.array(score.astype(np.float32)))
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _is_ours(file: Path) -> bool:
-    """Say whether a file holds predictions."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.read_schema(file) if file.is_file() else pa.schema([])
-    except (OSError, pa.ArrowException):
-        return False
-    known = (COLUMNS, [*COLUMNS, SCOPE], answers.COLUMNS)
-    return METADATA_KEY in (schema.metadata or {}) and schema.names in known

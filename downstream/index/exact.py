@@ -107,14 +107,15 @@ def ranked(
     of the vectors.
     """
     places = shortlist(queries, vectors, candidates, min(k + SPARE, candidates.shape[1]))
-    cosines = _cosines(queries, vectors, places)
+    cosines = cosines_of(queries, vectors, places)
     order = np.lexsort((places, -cosines))[:, :k]
     return np.take_along_axis(places, order, axis=1), np.take_along_axis(cosines, order, axis=1)
 
 
-def _cosines(
+def cosines_of(
     queries: NDArray[np.float32], vectors: NDArray[np.float32], places: NDArray[np.int64]
 ) -> NDArray[np.float64]:
+    """Return the cosines of queries (n, dim) with the vectors at places (n, k), -inf for -1."""
     known = places.ravel() != NONE
     asked = np.repeat(np.arange(len(queries)), places.shape[1])[known]
     rows = places.ravel()[known]

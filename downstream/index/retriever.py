@@ -123,7 +123,8 @@ class Retriever:
 
 def _effort(efforts: dict[int, int], k: int) -> int | None:
     """Return the effort for `k` hits, None if none is known."""
-    depth = next((depth for depth in DEPTHS if k <= depth), DEPTHS[-1])
+    # efforts were measured with one more hit asked for, the query itself
+    depth = next((depth for depth in DEPTHS if k <= depth + 1), DEPTHS[-1])
     if depth not in efforts:
         return None
     return int(np.ceil(efforts[depth] * max(1.0, k / depth)))

@@ -10,9 +10,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from downstream.parquet_file import writer
+
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
     from numpy.typing import NDArray
 
 ROW_GROUP = 2048  # rows that are read to show one of them
@@ -87,10 +88,3 @@ def write_rows(
     with writer(schema, file) as parquet:
         for batch in batches:
             parquet.write_batch(batch, row_group_size=ROW_GROUP)
-
-
-def writer(schema: pa.Schema, file: IO[bytes] | Path) -> pq.ParquetWriter:
-    """Return what writes rows into a file, as a context."""
-    import pyarrow.parquet as pq
-
-    return pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)
