@@ -58,7 +58,7 @@ class VectorIndex:
         Raises IndexFileError for a table without rows, RecallMissed where the kind does not reach
         the recall, UsageError for an unknown kind or an impossible recall.
         """
-        aim, folder = Aim(kind, recall, memory), _folder(scratch)
+        aim, folder = Aim(kind, recall, memory), Path(scratch) if scratch else None
         return cls(*built(open_table(table), aim, folder, reporter or Silent()))
 
     def __len__(self) -> int:
@@ -121,7 +121,7 @@ class VectorIndex:
 
     def row(self, id: str) -> Json:
         """Return the columns of a row but id and vector; raise IndexFileError for an unknown id."""
-        columns = self._content.rows.take(np.array([self._place(id)]))[0]
+        columns = self._content.rows.take(np.array([self.place(id)]))[0]
         return {name: value for name, value in columns.items() if name != "id"}
 
     def search_id(
@@ -158,7 +158,7 @@ class VectorIndex:
 
     def vector(self, id: str) -> NDArray[np.float32]:
         """Return the vector of a row, (dim,) float32, of unit length."""
-        return np.array(self._content.vectors[self._place(id)])
+        return np.array(self._content.vectors[self.place(id)])
 
     def uncast(self, where: str) -> dict[str, int]:
         """Return how many values of each column a condition could not compare, as no numbers."""
@@ -196,7 +196,11 @@ class VectorIndex:
         opened = open_table(self.origin["table"] if table is None else table)
         require_same(self.encoder, opened)
         self.facts, self._content, done = updated(
-            self.facts, self._content, opened, _folder(scratch), reporter or Silent()
+            self.facts,
+            self._content,
+            opened,
+            Path(scratch) if scratch else None,
+            reporter or Silent(),
         )
         self._finder = Finder(self.facts, self._content)
         return done
@@ -221,7 +225,8 @@ class VectorIndex:
         """Open a saved index for an update: also where ids were forgotten from its table since."""
         return cls(*open_content(Path(path), outdated=True))
 
-    def _place(self, id: str) -> int:
+    def place(self, id: str) -> int:
+        """Return the place of a row; raise IndexFileError for an unknown id."""
         place, allowed = self._content.rows.places.get(id), self._finder.allowed()
         if place is None or (allowed is not None and not allowed[place]):
             raise IndexFileError(
@@ -229,7 +234,3 @@ class VectorIndex:
                 fix=f"Its {len(self)} ids look like {self.ids[0]!r}." if len(self) else "",
             )
         return place
-
-
-def _folder(scratch: str | Path | None) -> Path | None:
-    return None if scratch is None else Path(scratch)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from downstream.datasets import Table, open_table
 from downstream.index.exact import NONE
 from downstream.index.index import VectorIndex
+from downstream.index.origin import require_near
 from downstream.parquet_file import ParquetKind
 from featurize.errors import IndexFileError
-from featurize.table.layout import METADATA_KEY
+from featurize.table.layout import EMBEDDING, METADATA_KEY
+from featurize.table.reader import vectors_of
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -29,6 +32,20 @@ COLUMNS = ("query", "rank", "id", "score")
 def free_hits_file(path: str | Path, command: str) -> Path:
     """Return where a command may write hits; raise as `ParquetKind.free_place` does."""
     return _kind(command).free_place(path)
+
+
+def find_rows(
+    index: VectorIndex, queries: Table, k: int | None, where: str | None, min_score: float | None
+) -> Iterator[Found]:
+    """Yield what `VectorIndex.find` finds for the rows of a table, some thousands at a time.
+
+    Raises as `VectorIndex.search_table` does.
+    """
+    queries = open_table(queries)
+    require_near(index.facts, queries)
+    for batch in queries.iter_batches(["id", EMBEDDING]):
+        near = index.find(vectors_of(batch), k, where=where, min_score=min_score)
+        yield batch.column("id").to_pylist(), *near
 
 
 def write_hits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ from featurize.wording import counted
 
 if TYPE_CHECKING:
     from downstream import Hit, Searcher, VectorIndex
+    from downstream.index.listing import Found
     from downstream.sheet import Query
 
 HITS = 10
@@ -52,6 +54,14 @@ class _Answers:
             [{"id": hit.id, "score": hit.score, "columns": hit.columns} for hit in found]
             for found in self.hits
         ]
+
+    def places(self, index: VectorIndex) -> Iterator[Found]:
+        """Yield names, places and cosines of the hits as `write_hits` takes them."""
+        import numpy as np
+
+        for query, hits in zip(self.queries, self.hits, strict=True):
+            places = np.array([[index.place(hit.id) for hit in hits]], np.int64)
+            yield [query.name], places, np.array([[hit.score for hit in hits]])
 
 
 def search(  # noqa: PLR0913 - a command's options are its parameters
@@ -94,27 +104,41 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
         typer.Option(help="Put this before the query, not the prompt that goes with the table."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the hits to this .parquet file and show none; older ones are replaced.",
+            metavar="FILE",
+        ),
+    ] = None,
     html: HtmlOption = None,
     source: SourceOption = None,
 ) -> Outcome:
     """Find the rows nearest to a text, an image, another row, a vector, or each row of a table."""
     from downstream import Searcher, VectorIndex
+    from downstream.index.listing import find_rows
 
     given = {"query": query, "image": image, "id": id, "vector": vector, "queries": queries}
     _require_one(given)
-    _check_sheet(html, source)
+    _check_places(out, html, source)
     opened = VectorIndex.open(index)
     _heed(console, opened, strict)
     _tell_uncast(console, opened, where)
     searcher = Searcher(opened, encoder=encoder, device=device, prompt=prompt)
     if query is not None and searcher.prompt is not None and searcher.prompt.text:
         console.say(f"Before the query stands {searcher.prompt.text!r}.")
-    options = {"k": HITS if k is None and min_score is None else k, "where": where}
-    answers = _ask(searcher, given, {**options, "min_score": min_score})
+    options: Json = {"k": HITS if k is None and min_score is None else k, "where": where}
+    options |= {"min_score": min_score}
+    if queries is not None and out is not None and html is None:
+        found = find_rows(opened, queries, **options)
+        return _listed(opened, out, found, {"queries": str(queries), **options})
+    answers = _ask(searcher, given, options)
     data: Json = {"hits": answers.to_json(), "stale": opened.staleness()}
     if html is not None:
         _write_sheet(console, html, source, index, answers)
         data["html"] = str(html)
+    if out is not None:
+        return _listed(opened, out, answers.places(opened), options)
     return Outcome(data, hits_table(answers.queries, answers.hits), essential=True)
 
 
@@ -148,10 +172,13 @@ def _ask(searcher: Searcher, given: Json, options: Json) -> _Answers:
     return _Answers([Query(QueryKind.ROW, row) for row in table.ids], hits)
 
 
-def _check_sheet(html: Path | None, source: Path | None) -> None:
-    """Refuse a place or a source of the sheet before anything is searched for."""
+def _check_places(out: Path | None, html: Path | None, source: Path | None) -> None:
+    """Refuse a place of a file, or a source of the sheet, before anything is searched for."""
+    from downstream.index.listing import free_hits_file
     from downstream.sheet import free_sheet
 
+    if out is not None:
+        free_hits_file(out, "search")
     if html is not None:
         free_sheet(html, source)
     elif source is not None:
@@ -169,6 +196,15 @@ def _write_sheet(
     title = index.resolve().name
     write_sheet(html, answers.queries, answers.hits, source=source, title=title, reporter=console)
     console.say(f"{html}: the hits as a page")
+
+
+def _listed(index: VectorIndex, out: Path, found: Iterable[Found], asked: Json) -> Outcome:
+    """Write hits to a file, of which the outcome tells instead of showing them."""
+    from downstream.index.listing import write_hits
+
+    rows = write_hits(out, "search", index, found, asked)
+    data = {"out": str(out), "rows": rows, "stale": index.staleness()}
+    return Outcome(data, f"{out}: {counted(rows, 'hit')}")
 
 
 def _heed(console: Console, index: VectorIndex, strict: bool) -> None:
@@ -192,4 +228,4 @@ def _tell_uncast(console: Console, index: VectorIndex, where: str | None) -> Non
     if where is not None:
         for column, count in index.uncast(where).items():
             values = counted(count, "value")
-            console.say(f"{values} of `{column}` are no numbers, and were not selected.")
+            console.say(f"Not selected, as no number can be read: {values} of `{column}`.")

@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -265,3 +266,154 @@ def test_a_row_that_is_asked_for_stands_on_the_sheet(command, index, tmp_path):
     assert command("search", index, "--id", "c", "--html", page, "--json")[0] == 0
     heading = page.read_text(encoding="utf-8").split("<ol")[0]
     assert "refund the broken parcel" in heading
+
+
+@pytest.fixture
+def priced(indexed):
+    """Index six texts with a column that is mostly a number."""
+    texts = [*TEXTS, "the red dog", "a blue fox"]
+    price = ["3", "12", "8", "free", "7", "100"]
+    return indexed(id=list("abcdef"), text=texts, label=["x", "x", "y", "y", "x", "y"], price=price)
+
+
+def test_a_filter_keeps_to_the_rows_that_hold(told, command, priced):
+    """As many hits as hold, and values that could not be compared are counted on stderr."""
+    code, data, _ = command("search", priced, "fox", "--where", "price < 10", "--json")
+    assert code == 0
+    assert sorted(hit["id"] for hit in data["hits"][0]) == ["a", "c", "e"]
+    _, _, err = told("search", priced, "fox", "--where", "price < 10")
+    assert "no number can be read: 1 value of `price`" in err
+
+
+def test_a_filter_that_is_none_points_at_the_mistake(command, priced):
+    """It is a usage error."""
+    code, data, _ = command("search", priced, "fox", "--where", "price <", "--json")
+    assert (code, data["error"]["kind"]) == (2, "usage")
+
+
+def test_a_least_score_asks_for_all_that_reach_it(command, priced):
+    """Without -k all of them, with it at most so many."""
+    everything = command("search", priced, "fox", "-k", "6", "--json")[1]["hits"][0]
+    least = everything[3]["score"]
+    asked = ("search", priced, "fox", "--json", "--min-score", str(least - 1e-9))
+    assert command(*asked)[1]["hits"][0] == everything[:4]
+    assert command(*asked, "-k", "2")[1]["hits"][0] == everything[:2]
+    assert command("search", priced, "fox", "--min-score", "2", "--json")[0] == 2
+
+
+def test_a_file_of_vectors_asks_once_a_row(command, priced, tmp_path):
+    """One vector or several; anything else is refused, and nothing of it is executed."""
+    vectors = np.load(priced / "vectors.npy")
+    np.save(tmp_path / "two.npy", vectors[:2].astype(np.float64))
+    np.save(tmp_path / "one.npy", vectors[4])
+    first = [hits[0]["id"] for hits in _hits(command, priced, "--vector", tmp_path / "two.npy")]
+    assert first == ["a", "b"]
+    assert _hits(command, priced, "--vector", tmp_path / "one.npy")[0][0]["id"] == "e"
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    np.save(tmp_path / "cube.npy", np.ones((2, 2, 2)))
+    (tmp_path / "text.npy").write_text("1 2 3")
+    for name in ("objects.npy", "cube.npy", "text.npy", "nowhere.npy"):
+        code, data, _ = command("search", priced, "--vector", tmp_path / name, "--json")
+        assert (code, data["error"]["kind"]) == (2, "usage")
+    np.save(tmp_path / "long.npy", np.ones(7))
+    code, data, _ = command("search", priced, "--vector", tmp_path / "long.npy", "--json")
+    assert (code, data["error"]["kind"]) == (1, "index")
+
+
+def _hits(command, index, *arguments):
+    code, data, _ = command("search", index, *arguments, "--json")
+    assert code == 0
+    return data["hits"]
+
+
+def test_a_table_asks_for_each_of_its_rows(command, priced, tmp_path):
+    """In JSON, or as a file of query, rank, id and score."""
+    table = tmp_path / "table"
+    hits = _hits(command, priced, "--queries", table, "-k", "2")
+    assert [found[0]["id"] for found in hits] == list("abcdef")
+    out = tmp_path / "near.parquet"
+    code, data, _ = command("search", priced, "--queries", table, "-k", "2", "--out", out, "--json")
+    assert (code, data["rows"], data["out"]) == (0, 12, str(out))
+    rows = pd.read_parquet(out)
+    assert rows.columns.tolist() == ["query", "rank", "id", "score"]
+    assert rows[rows["rank"] == 1]["id"].tolist() == list("abcdef")
+    assert rows["id"].tolist() == [hit["id"] for found in hits for hit in found]
+
+
+def test_hits_of_one_query_can_be_a_file_too(command, told, priced, tmp_path):
+    """Whatever was asked; a file that no search has written stays."""
+    out = tmp_path / "near.parquet"
+    code, shown, _ = told("search", priced, "red fox", "-k", "3", "--out", out)
+    assert (code, shown) == (0, f"{out}: 3 hits\n")
+    assert pd.read_parquet(out)["query"].unique().tolist() == ["red fox"]
+    assert command("search", priced, "--id", "a", "--out", out, "--json")[0] == 0
+    assert "a" not in pd.read_parquet(out)["id"].tolist()
+    pd.DataFrame({"mine": [1]}).to_parquet(out)
+    code, data, _ = command("search", priced, "--id", "a", "--out", out, "--json")
+    assert (code, data["error"]["kind"]) == (1, "index")
+
+
+def test_queries_of_another_encoder_are_refused(command, priced, tiny_image, tmp_path):
+    """The field that differs is named."""
+    from PIL import Image
+
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "photos" / "a.png")
+    other = tmp_path / "other"
+    assert command("embed", tmp_path / "photos", "--out", other, "--encoder", tiny_image)[0] == 0
+    code, data, _ = command("search", priced, "--queries", other, "--json")
+    assert (code, data["error"]["kind"]) == (1, "mismatch")
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_an_approximate_index_shows_its_curve(command, told, indexed, tmp_path, kind):
+    """On the terminal and as JSON: what each effort finds, and which was chosen."""
+    indexed(
+        id=range(60), text=[f"{word} {n}" for n in range(15) for word in "abcd"], label=["x"] * 60
+    )
+    arguments = ("--out", tmp_path / "other", "--kind", kind, "--recall", "0.9")
+    code, data, _ = command("index", tmp_path / "table", *arguments, "--json")
+    assert (code, data["kind"], data["recall"]["target"]) == (0, kind, 0.9)
+    assert data["recall"]["reached"] >= 0.9
+    assert data["curve"]["points"][0]["recall"].keys() == {"10", "100"}
+    code, out, _ = told("index", tmp_path / "table", *arguments)
+    assert "recall@10" in out
+    assert "→" in out
+    assert command("search", tmp_path / "other", "a 3", "--json")[0] == 0
+
+
+def test_an_index_follows_its_table(command, told, priced, tmp_path):
+    """Stale it says so, strict it refuses, updated it is fresh; one that is not there is made."""
+    table, rows = tmp_path / "table", tmp_path / "rows.csv"
+    frame = pd.read_csv(rows)
+    frame = pd.concat([frame.iloc[1:], frame.iloc[:1].assign(id="g", text="quite new")])
+    frame.loc[frame["id"] == "c", "label"] = "z"
+    frame.to_csv(rows, index=False)
+    assert command("embed", rows, "--out", table, "--json")[0] == 0
+    code, _, err = told("search", priced, "fox")
+    assert code == 0
+    assert "1 of its rows are not in the index, 1 of the index's rows are gone, 1 have other" in err
+    code, data, _ = command("search", priced, "fox", "--strict", "--json")
+    assert (code, data["error"]["kind"]) == (1, "index")
+    assert "--update" in data["error"]["fix"]
+    data = command("search", priced, "fox", "-k", "9", "--json")[1]
+    assert data["stale"] == {"missing": 1, "removed": 1}
+    assert "a" not in [hit["id"] for hit in data["hits"][0]]
+    code, data, _ = command("index", table, "--out", priced, "--update", "--json")
+    assert (code, data["added"], data["removed"], data["changed"]) == (0, 1, 1, 1)
+    assert (data["rebuilt"], data["tombstones"], data["rows"]) == (None, 1, 6)
+    data = command("search", priced, "quite new", "--strict", "--json")[1]
+    assert data["hits"][0][0]["id"] == "g"
+    assert command("index", table, "--out", tmp_path / "new", "--update", "--json")[0] == 0
+    code, data, _ = command(
+        "index", table, "--out", priced, "--update", "--recall", "0.9", "--json"
+    )
+    assert (code, data["error"]["kind"]) == (2, "usage")
+
+
+@pytest.mark.parametrize("size", ["much", "-1", "0", "5 parsecs"])
+def test_a_memory_that_is_none_is_refused(command, index, tmp_path, size):
+    """The fix shows how a size is written."""
+    arguments = ("--out", tmp_path / "other", "--memory", size, "--json")
+    code, data, _ = command("index", tmp_path / "table", *arguments)
+    assert (code, data["error"]["kind"]) == (2, "usage")
