@@ -8,6 +8,7 @@ show() {
     printf '\n$'
     for word in "$@"; do
         case $word in
+            *\'*) printf ' "%s"' "$word" ;;
             *' '*) printf " '%s'" "$word" ;;
             *) printf ' %s' "$word" ;;
         esac
@@ -32,10 +33,11 @@ show featurize train "$runs/surfaces" --labels data/splits/surfaces_train.csv --
 show featurize evaluate "$runs/defect" "$runs/surfaces" --labels data/splits/surfaces_test.csv
 show featurize predict "$runs/defect" "$runs/surfaces" --out "$runs/defects.parquet"
 
-step 'Search: by text, by image, by id'
+step 'Search: by text, with a filter, by image, by id'
 show featurize index "$runs/messages" --out "$runs/messages.index"
 show featurize index "$runs/surfaces" --out "$runs/surfaces.index"
 show featurize search "$runs/messages.index" 'my parcel never came' -k 3
+show featurize search "$runs/messages.index" 'my parcel never came' -k 3 --where "label = 'refund'"
 show featurize search "$runs/messages.index" --id m001 -k 3
 show featurize search "$runs/surfaces.index" --image data/surfaces/crack/crack_01.jpg -k 3
 

@@ -52,7 +52,7 @@ def test_the_demo_prints_what_the_readme_shows(place):
     (shown,) = blocks("text")
     commands = [line for line in shown.splitlines() if line.startswith("$ ")]
     assert commands == [line for line in done.stdout.splitlines() if line.startswith("$ ")]
-    assert len(commands) == 13
+    assert len(commands) == 14
 
 
 @pytest.mark.export
