@@ -82,6 +82,8 @@ def shortlist(
     candidates = np.ascontiguousarray(candidates, np.int64)
     if candidates.size and (candidates.min() < NONE or candidates.max() >= len(vectors)):
         raise IndexError("a candidate is none of the vectors")
+    if (candidates == NONE).any():
+        candidates = np.sort(candidates, axis=1)[:, ::-1].copy()  # faiss stops at the first -1
     queries, vectors = np.ascontiguousarray(queries), np.ascontiguousarray(vectors)
     cosines = np.empty((len(queries), k), np.float32)
     places = np.empty((len(queries), k), np.int64)

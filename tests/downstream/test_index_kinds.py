@@ -67,6 +67,14 @@ def test_recall_is_reached(index, big):
     assert index.facts["recall"]["reached"] >= 0.95
 
 
+@pytest.mark.parametrize("k", [700, 1500, 3000])
+def test_many_hits_begin_with_the_nearest(approximate, big, k):
+    """However many hits are asked for, also more than a graph finds, no near row is left out."""
+    queries = draw(60, seed=8)
+    places = approximate.find(queries, k)[0]
+    assert recall(places[:, :10], exact_hits(big.to_numpy(), queries, 10)) >= 0.99
+
+
 @pytest.mark.parametrize("kind", APPROXIMATE)
 @pytest.mark.parametrize("target", [0.8, 0.99])
 def test_effort_follows_the_target(big, kind, target):
