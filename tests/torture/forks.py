@@ -14,12 +14,13 @@ import sys
 import time
 
 PRODUCT = ["cli.main", "catalog", "encoder", "pipeline", "table.verify", "runtimes.onnxruntime"]
-LIBRARIES = ["onnxruntime", "pandas", "pyarrow.csv", "pyarrow.parquet", "tokenizers"]
+LIBRARIES = ["faiss", "onnxruntime", "pandas", "pyarrow.csv", "pyarrow.parquet", "tokenizers"]
 
 
 def main():
     """Serve until standard input ends."""
-    for name in [*LIBRARIES, "typer._adapters", *(f"featurize.{room}" for room in PRODUCT)]:
+    product = (f"featurize.{room}" for room in PRODUCT)
+    for name in [*LIBRARIES, "typer._adapters", *product, "downstream.index"]:
         importlib.import_module(name)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
