@@ -1,0 +1,211 @@
+"""A million clustered vectors: recall, rate and build time, beside exact search and autofaiss."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from comparison.tables import rate, table
+
+from downstream import VectorIndex
+from searching.clusters import SHAPES, Clusters, Drawn, write_clusters
+from searching.exactly import recall, true_places
+from searching.options import Options
+from searching.peers import PEER, Peer, Point, Task, built_by_autofaiss
+from searching.timing import ALONE, ROUNDS, Speed, Stages, seconds_of, side_by_side
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TITLE = "Search: a million vectors"
+TARGETS, NEAR, QUERIES = (0.80, 0.90, 0.95, 0.99), 10, 1000
+SPEED_AT, FASTER = 0.95, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An index of ours for one target: what it took, what it found, and how soon, beside flat."""
+
+    target: float
+    kind: str
+    seconds: float
+    stages: dict[str, float]
+    memory: int
+    recall: float
+    speed: Speed
+    flat: Speed
+
+    @property
+    def faster(self) -> float:
+        """Return how many times as many queries/s as exact search it answers."""
+        return self.speed.together / self.flat.together
+
+    @property
+    def unread(self) -> float:
+        """Return the seconds of building without those of reading the table."""
+        return self.seconds - self.stages.get("reading", 0.0)
+
+
+def lines(options: Options) -> Iterator[str]:
+    """Yield the section."""
+    yield (
+        f"{options.rows:,} x 384 unit vectors around 2,000 centres of unequal size, drawn twice, "
+        f"in a table; {QUERIES:,} queries drawn alike, which are no rows. "
+        f'`VectorIndex.build(table, "auto", target)` on all cores; recall@{NEAR} against exact '
+        f"search. Queries/s of all asked at once and milliseconds of one alone, beside faiss "
+        f"`IndexFlatIP`, in {ROUNDS} alternating runs ({ALONE} queries alone in each); medians."
+    )
+    for shape, meaning in SHAPES.items():
+        folder = options.folder / shape
+        folder.mkdir()
+        yield from ("", f"### {shape.capitalize()}: {meaning}", "")
+        yield from _measured(Clusters(shape), folder, options)
+
+
+def _measured(clusters: Clusters, folder: Path, options: Options) -> Iterator[str]:
+    drawn = write_clusters(clusters, options.rows, folder)
+    queries = clusters.queries(QUERIES)[1]
+    truth = true_places(queries, drawn.vectors, NEAR)
+    ours = _ours(drawn, queries, truth, folder)
+    head = ["target", "kind", "recall", "queries/s", "flat's", "times", "ms alone", "flat's"]
+    head += ["build s", "of it reading", "MB"]
+    yield from table(head, [_row(each) for each in ours])
+    yield ""
+    peers = _peers(drawn, queries, truth, ours, options)
+    yield from _beside(ours, peers)
+    yield ""
+    yield from _verdicts(ours, peers)
+
+
+def _ours(
+    drawn: Drawn, queries: NDArray[np.float32], truth: NDArray[np.int64], folder: Path
+) -> list[Built]:
+    import faiss
+
+    flat = faiss.IndexFlatIP(queries.shape[1])
+    flat.add(np.ascontiguousarray(drawn.vectors))
+    exact = functools.partial(flat.search, k=NEAR)
+    return [_built(drawn, target, queries, truth, exact, folder) for target in TARGETS]
+
+
+def _built(  # noqa: PLR0913 - one measurement
+    drawn: Drawn,
+    target: float,
+    queries: NDArray[np.float32],
+    truth: NDArray[np.int64],
+    exact: Any,
+    folder: Path,
+) -> Built:
+    stages, indexes = Stages(), []
+
+    def build() -> None:
+        made = VectorIndex.build(drawn.table, "auto", target, scratch=folder, reporter=stages)
+        indexes.append(made)
+
+    seconds = seconds_of(build)
+    index = indexes[0]
+    found = index.find(queries, NEAR)[0]
+    speeds = side_by_side({"ours": lambda asked: index.find(asked, NEAR), "flat": exact}, queries)
+    return Built(
+        target,
+        index.facts["method"],
+        seconds,
+        stages.seconds,
+        index.facts["memory"],
+        recall(found, truth),
+        speeds["ours"],
+        speeds["flat"],
+    )
+
+
+def _peers(
+    drawn: Drawn,
+    queries: NDArray[np.float32],
+    truth: NDArray[np.int64],
+    ours: Sequence[Built],
+    options: Options,
+) -> list[Peer]:
+    """Let autofaiss build within the memory of each index of ours, and within its default."""
+    folder = drawn.file.parent
+    task = Task(
+        drawn.file, folder / "queries.npy", folder / "truth.npy", [each.recall for each in ours]
+    )
+    np.save(task.queries, queries)
+    np.save(task.truth, truth)
+    limits = [*sorted({each.memory for each in ours}), None]
+    return [built_by_autofaiss(task, limit, options.peers) for limit in limits]
+
+
+def _row(built: Built) -> list[str]:
+    return [
+        f"{built.target:.2f}",
+        built.kind,
+        f"{built.recall:.4f}",
+        *(rate(built.speed.together), rate(built.flat.together), f"**{built.faster:.1f}**"),
+        *(f"{built.speed.alone:.2f}", f"{built.flat.alone:.1f}"),
+        *(f"{built.seconds:.1f}", f"{built.stages.get('reading', 0):.1f}"),
+        f"{built.memory / 1e6:,.0f}",
+    ]
+
+
+def _beside(ours: Sequence[Built], peers: Sequence[Peer]) -> Iterator[str]:
+    """Yield what autofaiss builds, and how soon it answers at the recalls that ours reach."""
+    versions = ", ".join(f"{name} {number}" for name, number in peers[0].versions.items())
+    yield (
+        f"{PEER} ({versions}), `build_index` of the same vectors in memory, metric ip, all else as "
+        "it comes, within the memory of ours and within its default; then the smallest search "
+        "parameter that reaches the recall of ours on the same queries."
+    )
+    yield ""
+    head = ["memory allowed", "index", "MB", "build s", "tuned by it: recall", "queries/s"]
+    head += [f"queries/s at {each.recall:.4f}" for each in ours]
+    yield from table(head, [_peer_row(peer) for peer in peers])
+
+
+def _peer_row(peer: Peer) -> list[str]:
+    def shown(point: Point | None) -> str:
+        return "not reached" if point is None else f"{rate(point.together)} ({point.parameters})"
+
+    return [
+        "default" if peer.limit is None else f"{peer.limit / 1e6:,.0f} MB",
+        f"`{peer.key}`",
+        f"{peer.bytes / 1e6:,.0f}",
+        f"{peer.seconds:.1f}",
+        f"{peer.tuned.recall:.4f}",
+        rate(peer.tuned.together),
+        *map(shown, peer.reaching),
+    ]
+
+
+def _verdicts(ours: Sequence[Built], peers: Sequence[Peer]) -> Iterator[str]:
+    missed = [f"{each.target:.2f}" for each in ours if each.recall < each.target]
+    said = f"**missed at {', '.join(missed)}**" if missed else "reached"
+    yield f"- recall@{NEAR} at least the target: {said}."
+    (at,) = [each for each in ours if each.target == SPEED_AT]
+    said = "reached" if at.faster >= FASTER else "**missed**"
+    yield f"- queries/s at {SPEED_AT} at least {FASTER} times flat's: {at.faster:.1f}, {said}."
+    for number, each in enumerate(ours):
+        yield f"- build time at {each.target:.2f}: {_build_verdict(each, number, peers)}."
+
+
+def _build_verdict(built: Built, number: int, peers: Sequence[Peer]) -> str:
+    """Compare the build with the quickest of autofaiss that reaches the recall in the memory."""
+    reaching = [
+        peer for peer in peers if peer.limit == built.memory and peer.reaching[number] is not None
+    ]
+    ours = f"ours {built.unread:.1f} s without reading the table, {built.seconds:.1f} s with it"
+    if reaching:
+        least = min(peer.seconds for peer in reaching)
+        said = "reached" if built.unread <= least else "**missed**"
+        return f"{ours}; {PEER}'s at equal recall and memory {least:.1f} s: {said}"
+    (free,) = [peer for peer in peers if peer.limit is None]
+    beside = "" if free.reaching[number] is None else f", which takes {free.bytes / 1e6:,.0f} MB"
+    said = "reached" if built.unread <= free.seconds else "**missed**"
+    return (
+        f"{ours}; {PEER}'s does not reach this recall in the memory of ours; its default{beside}: "
+        f"{free.seconds:.1f} s: {said}"
+    )

@@ -1,0 +1,71 @@
+"""autofaiss, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comparison.contestant import CORES, SCRIPTS
+from comparison.environments import python_of
+
+PEER = "autofaiss"
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Search parameters, the recall they reach, queries/s together and milliseconds alone."""
+
+    parameters: str
+    recall: float
+    together: float
+    alone: float
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An index that autofaiss has built; `reaching` are None where no parameter does."""
+
+    limit: int | None
+    seconds: float
+    key: str
+    bytes: int
+    tuned: Point
+    reaching: list[Point | None]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Files with vectors, queries and their true neighbours, and the recalls to reach."""
+
+    vectors: Path
+    queries: Path
+    truth: Path
+    recalls: list[float]
+
+
+def built_by_autofaiss(task: Task, limit: int | None, peers: Path) -> Peer:
+    """Let autofaiss build an index within so many bytes, or its default."""
+    asked: dict[str, Any] = {
+        **{name: str(getattr(task, name)) for name in ("vectors", "queries", "truth")},
+        "recalls": task.recalls,
+        "memory": None if limit is None else f"{limit / 2**20:.0f}MB",
+    }
+    done = subprocess.run(
+        [python_of(PEER, peers), SCRIPTS / "index_autofaiss.py"],
+        input=json.dumps(asked),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **dict.fromkeys(_THREADS, str(CORES)), "PYTHONPATH": ""},
+    )
+    if done.returncode:
+        raise RuntimeError(f"autofaiss ended with {done.returncode}: {done.stderr[-2000:]}")
+    told = json.loads(done.stdout)
+    reaching = [None if point is None else Point(**point) for point in told.pop("reaching")]
+    return Peer(limit=limit, tuned=Point(**told.pop("tuned")), reaching=reaching, **told)
