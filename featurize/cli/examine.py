@@ -189,12 +189,26 @@ _KINDS = (
 
 
 def _for_people(data: Json) -> Json:
-    """Return what inspect prints: beside the JSON, that a list of rejects is not the whole."""
+    """Return what inspect prints: beside the JSON, that a list of rejects is not the whole.
+
+    The curve of an index is laid out a line an effort.
+    """
+    if curve := data.get("curve"):
+        points = [_point(curve["measure"], point) for point in curve["points"]]
+        data = data | {"curve": curve | {"points": points}}
     total, shown = data.get("rejected", 0), data.get("first_rejects", ())
     if len(shown) == total:
         return data
     title = f"first_rejects ({len(shown):,} of {total:,} shown; the rest is in _rejects/)"
     return {title if key == "first_rejects" else key: value for key, value in data.items()}
+
+
+def _point(measure: str, point: Json) -> str:
+    recall = ", ".join(f"recall@{depth} {value:.4f}" for depth, value in point["recall"].items())
+    return (
+        f"{point['effort']:,} {measure}: {recall}, {point['queries_per_second']:,.0f} queries/s, "
+        f"{point['milliseconds']:.2f} ms alone"
+    )
 
 
 def _as_lines(data: Json, indent: str = "") -> str:
