@@ -17,12 +17,14 @@ if TYPE_CHECKING:
         train,
     )
     from downstream.index import Hit, VectorIndex
+    from downstream.neighbors import Duplicates, duplicates
     from downstream.ranking import rank
     from downstream.report import Study, TransferReport
     from downstream.search import Searcher
     from downstream.zeroshot import ZeroShot
 
 __all__ = [
+    "Duplicates",
     "Head",
     "Hit",
     "ImageEmbedder",
@@ -34,6 +36,7 @@ __all__ = [
     "TransferReport",
     "VectorIndex",
     "ZeroShot",
+    "duplicates",
     "evaluate",
     "open_head",
     "predict_table",
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Duplicates": "downstream.neighbors",
     "Head": "downstream.heads",
     "Hit": "downstream.index",
     "ImageEmbedder": "downstream.embedders",
@@ -53,6 +57,7 @@ _HOMES = {
     "TransferReport": "downstream.report",
     "VectorIndex": "downstream.index",
     "ZeroShot": "downstream.zeroshot",
+    "duplicates": "downstream.neighbors",
     "evaluate": "downstream.heads",
     "open_head": "downstream.heads",
     "predict_table": "downstream.heads",

@@ -53,29 +53,57 @@ def hits_table(queries: Sequence[Query], hits: Sequence[Sequence[Hit]]) -> Rende
     On a terminal a block is as wide as that at most: ids and labels are shortened in their middle,
     snippets take two lines or so. Elsewhere a hit is one line with its whole id and label.
     """
-    from rich.console import Console as Terminal
-    from rich.console import Group
+    from downstream.snippets import snippet
 
-    terminal = Terminal()
-    screen = terminal if terminal.is_terminal else None
+    screen = _screen()
     lines: list[Text] = []
     for number, (query, found) in enumerate(zip(queries[:MOST_BLOCKS], hits, strict=False), 1):
         if len(queries) > 1:
-            lines += _heading(number, query, screen)
-        lines += _block(query, found, screen)
-    lines += _rest(hits[MOST_BLOCKS:])
+            said = f"{query.kind}: {snippet(query.title, '', _SNIPPET).text}"
+            lines += _heading(number, said, screen)
+        lines += _block(found, query.words, screen)
+    return _laid_out([*lines, *_rest(hits[MOST_BLOCKS:])], screen)
+
+
+def groups_table(
+    groups: Sequence[Sequence[Hit]], sizes: Sequence[int], above: Sequence[str]
+) -> RenderableType:
+    """Return the first rows of each group as a block, below some sentences.
+
+    `sizes` are those of the groups, of which all rows or some are given.
+    """
+    from rich.text import Text
+
+    screen, lines = _screen(), [Text(printable(sentence)) for sentence in above]
+    for number, (rows, size) in enumerate(zip(groups, sizes, strict=True), 1):
+        lines += _heading(number, counted(size, "row"), screen)
+        lines += _block(rows, "", screen)
+        if size > len(rows):
+            lines.append(Text(f"and {size - len(rows):,} more"))
+    return _laid_out(lines, screen)
+
+
+def _screen() -> Terminal | None:
+    """Return the terminal, if there is one."""
+    from rich.console import Console as Terminal
+
+    terminal = Terminal()
+    return terminal if terminal.is_terminal else None
+
+
+def _laid_out(lines: Sequence[Text], screen: Terminal | None) -> RenderableType:
+    from rich.console import Group
+
     return Group(*lines) if screen else "\n".join(line.plain.rstrip() for line in lines)
 
 
-def _heading(number: int, query: Query, screen: Terminal | None) -> list[Text]:
-    """Return the line above the hits of one of several queries."""
+def _heading(number: int, said: str, screen: Terminal | None) -> list[Text]:
+    """Return the line above one of several blocks."""
     from rich.text import Text
 
-    from downstream.snippets import snippet
-
+    line = f"{number}. {said}"
     above = [Text("")] if number > 1 else []
-    said = f"{number}. {query.kind}: {snippet(query.title, '', _SNIPPET).text}"
-    return [*above, Text(_shortened(said, screen.width) if screen else said, style="underline")]
+    return [*above, Text(_shortened(line, screen.width) if screen else line, style="underline")]
 
 
 def _rest(hits: Sequence[Sequence[Hit]]) -> list[Text]:
@@ -87,18 +115,18 @@ def _rest(hits: Sequence[Sequence[Hit]]) -> list[Text]:
     return [Text(""), Text(f"{more} with {counted(sum(map(len, hits)), 'hit')} not shown")]
 
 
-def _block(query: Query, hits: Sequence[Hit], screen: Terminal | None) -> list[Text]:
-    """Return the lines of a query's hits."""
+def _block(hits: Sequence[Hit], words: str, screen: Terminal | None) -> list[Text]:
+    """Return the lines of hits, whose texts are shown where these words occur."""
     from rich.text import Text
 
     if not hits:
         return [Text("no hits")]
-    columns, room = _columns(query, hits, screen.width if screen else None)
+    columns, room = _columns(hits, words, screen.width if screen else None)
     length = _PIPED if screen is None else min(_SNIPPET, 2 * room)
     rows = [_GAP.join(row) for row in zip(*(column.fitted() for column in columns), strict=True)]
     lines = [Text(f"{rows[0]}{_GAP}{_title(hits)}", style="bold", no_wrap=True)]
     for row, hit in zip(rows[1:], hits, strict=True):
-        said = _highlighted(_said(hit, query, length))
+        said = _highlighted(_said(hit, words, length))
         parts = said.wrap(screen, max(1, room)) if screen else [said]
         for place, part in enumerate(parts or [Text("")]):
             part.rstrip()
@@ -107,7 +135,7 @@ def _block(query: Query, hits: Sequence[Hit], screen: Terminal | None) -> list[T
     return lines
 
 
-def _columns(query: Query, hits: Sequence[Hit], width: int | None) -> tuple[list[_Column], int]:
+def _columns(hits: Sequence[Hit], words: str, width: int | None) -> tuple[list[_Column], int]:
     """Return the columns before the snippet, and the room that is left for that."""
     scores = [f"{hit.score:.3f}" for hit in hits]
     score = _Column("score", scores, max(5, *map(len, scores)))
@@ -120,7 +148,7 @@ def _columns(query: Query, hits: Sequence[Hit], width: int | None) -> tuple[list
         return [score, _Column.of("id", ids), *label, *modality], 0
     fixed = sum(column.width + len(_GAP) for column in (score, *modality))
     room = width - fixed - len(_GAP) * (2 if any(labels) else 1)
-    snippets = max(len(_said(hit, query, _SNIPPET).text) for hit in hits)
+    snippets = max(len(_said(hit, words, _SNIPPET).text) for hit in hits)
     names = room - min(snippets, room // 2)  # what ids and labels share
     id = _Column.of("id", ids)
     label = [_Column.of("label", labels, max(names * 2 // 5, names - id.width))] * any(labels)
@@ -135,12 +163,12 @@ def _title(hits: Sequence[Hit]) -> str:
     return "image" if any(_value(hit, "width") for hit in hits) else "source"
 
 
-def _said(hit: Hit, query: Query, length: int) -> Snippet:
-    """Return what a hit holds: the part of its text that fits the query; source and size else."""
+def _said(hit: Hit, words: str, length: int) -> Snippet:
+    """Return what a hit holds: the part of its text that fits the words; source and size else."""
     from downstream.snippets import snippet
 
     if text := hit.columns.get("text"):
-        return snippet(str(text), query.words, length)
+        return snippet(str(text), words, length)
     source, size = _value(hit, "source"), ""
     if hit.columns.get("width") is not None:
         size = f"{_value(hit, 'width')} x {_value(hit, 'height')}"

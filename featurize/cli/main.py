@@ -25,6 +25,7 @@ from featurize.cli import (
     learn,
     maintain,
     models,
+    neighbors,
     rank,
     report,
 )
@@ -49,6 +50,7 @@ ROOMS = (
     rank,
     indexing,
     find,
+    neighbors,
     models,
     doctor,
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from downstream.neighbors.joining import joined
 from downstream.report.nearest import NONE, nearest
 from downstream.report.quality.overlap import overlaps
 from downstream.report.quality.resemblance import resemblances
@@ -93,22 +93,3 @@ def _alike(
     alike = np.zeros(len(left), dtype=bool)
     alike[close] = np.where(lost, cosines[close] >= NEAR_IMAGES, found >= correlation)
     return alike
-
-
-def joined(
-    groups: NDArray[np.intp], pairs: Iterable[tuple[int, int]] | NDArray[np.intp]
-) -> NDArray[np.intp]:
-    """Number the groups (n,) anew after those of each pair of rows have been made one."""
-    parent = np.arange(int(groups.max()) + 1).tolist()
-
-    def root(group: int) -> int:
-        while parent[group] != group:
-            parent[group] = parent[parent[group]]
-            group = parent[group]
-        return group
-
-    for one, other in pairs:
-        low, high = sorted((root(int(groups[one])), root(int(groups[other]))))
-        parent[high] = low
-    roots = np.array([root(group) for group in range(len(parent))], dtype=np.intp)
-    return np.unique(roots[groups], return_inverse=True)[1].astype(np.intp)

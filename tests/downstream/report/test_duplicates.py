@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from downstream.neighbors.joining import joined
 from downstream.report.quality.duplicates import duplicates
 from downstream.report.quality.overlap import overlaps
-from downstream.report.quality.twins import Twins, joined
+from downstream.report.quality.twins import Twins
 from downstream.report.study import Study
 from featurize.errors import UsageError
 from featurize.storage import sha256_bytes
