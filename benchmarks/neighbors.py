@@ -30,23 +30,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve().parent
+ROWS = 100_000
 COPIES = 0.01  # of all rows
 K = 10
 PER_CLUSTER = 100
 BLUR, SPREAD = 0.2, 0.8  # lengths of what parts a copy from its original, a row from its centre
 LEAST = 0.95
 THRESHOLDS = (0.8, 0.9, 0.95, 0.98, 1.0)
-WAYS = (("flat", 1.0), ("auto", 0.95))
+WAYS = (("flat", 1.0), ("ivf", 0.95), ("hnsw", 0.95))
 
 
 def main() -> None:
     """Measure generated vectors and real texts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
-    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--only", choices=("generated", "planted"))
     given = parser.parse_args()
-    command = "python benchmarks/neighbors.py"
+    command = "python benchmarks/neighbors.py" + f" --rows {given.rows}" * (given.rows != ROWS)
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
         if given.only != "planted":
@@ -111,7 +112,9 @@ def generated(path: Path, rows: int) -> EmbeddingTable:
     for start in range(0, originals, 8192):
         count = min(start + 8192, originals) - start
         near = centres[rng.integers(len(centres), size=count)]
-        vectors[start : start + count] = near + SPREAD * unit(weights * rng.normal(size=(count, DIM)))
+        vectors[start : start + count] = near + SPREAD * unit(
+            weights * rng.normal(size=(count, DIM))
+        )
     vectors[:originals] = unit(vectors[:originals])
     chosen = rng.choice(originals, rows - originals, replace=False)
     vectors[originals:] = vectors[chosen] + BLUR * unit(rng.normal(size=(len(chosen), DIM)))

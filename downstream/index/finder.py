@@ -58,8 +58,7 @@ class Finder:
         self, vectors: ArrayLike, k: int | None, where: str | None, min_score: float | None
     ) -> Found:
         """Return places and cosines as `VectorIndex.find` does."""
-        if min_score is not None and not -1 <= min_score <= 1:
-            raise UsageError(f"--min-score expects a cosine from -1 to 1, got {min_score}.")
+        require_score(min_score)
         queries, allowed = self._checked(vectors), self.allowed(where)
         if k is None:
             return self._all_within(queries, min_score, allowed)
@@ -158,3 +157,9 @@ def require_count(k: int) -> int:
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise UsageError(f"-k expects a number of hits from 1 up, got {k!r}.")
     return k
+
+
+def require_score(least: float | None) -> None:
+    """Raise UsageError for a least score that is no cosine."""
+    if least is not None and not -1 <= least <= 1:
+        raise UsageError(f"--min-score expects a cosine from -1 to 1, got {least}.")

@@ -11,7 +11,7 @@ import numpy as np
 from downstream.datasets import Table
 from downstream.index import VectorIndex
 from downstream.index.exact import NONE
-from downstream.index.finder import require_count
+from downstream.index.finder import require_count, require_score
 from downstream.index.listing import free_hits_file, write_hits
 from featurize.types import Json, Progress, Reporter, Silent
 
@@ -41,6 +41,7 @@ def neighbors(  # noqa: PLR0913 - each is a choice of its own
     what `VectorIndex.build` and `write_hits` do.
     """
     require_count(k)
+    require_score(min_score)
     reporter = reporter or Silent()
     place = free_hits_file(out, COMMAND)
     index = VectorIndex.build(table, kind, recall, scratch=place.parent, reporter=reporter)
