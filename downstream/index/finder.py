@@ -144,7 +144,7 @@ class Finder:
         """Return all rows that reach a cosine, for each query."""
         if least is None:
             raise UsageError("A search expects a number of hits, a least score, or both.")
-        found = [self._content.retriever.within(query, least, allowed) for query in queries]
+        found = list(self._content.retriever.within(queries, least, allowed))
         width = max((len(places) for places, _ in found), default=0)
         places, cosines = np.full((len(found), width), NONE), np.full((len(found), width), -np.inf)
         for line, (near, scores) in enumerate(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _EXACT = 10_000  # rows that are compared one by one however many there are beside them
 _EXACT_SHARE = 0.1  # of all rows: fewer are compared one by one
+_TOGETHER = 256  # queries that are compared with all rows at once
 DEPTHS = (10, 100)  # numbers of hits that efforts are chosen for
 
 
@@ -65,15 +67,20 @@ class Retriever:
         return places, cosines
 
     def within(
-        self, query: NDArray[np.float32], least: float, allowed: NDArray[np.bool_] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return all allowed rows with at least that cosine with a query (dim,), best first."""
+        self,
+        queries: NDArray[np.float32],
+        least: float,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Yield for each query all allowed rows with at least that cosine, best first."""
         rows = None if allowed is None else np.flatnonzero(allowed)
-        asked = query[np.newaxis]
-        near = next(exact.within(asked, self.vectors, least, rows))
-        places, cosines = exact.ranked(asked, self.vectors, near[np.newaxis], len(near))
-        reached = cosines[0] >= least
-        return places[0][reached], cosines[0][reached]
+        for start in range(0, len(queries), _TOGETHER):
+            block = queries[start : start + _TOGETHER]
+            for number, near in enumerate(exact.within(block, self.vectors, least, rows)):
+                asked = block[number : number + 1]
+                places, cosines = exact.ranked(asked, self.vectors, near[np.newaxis], len(near))
+                reached = cosines[0] >= least
+                yield places[0][reached], cosines[0][reached]
 
     @cached_property
     def _entries(self) -> NDArray[np.int64]:
@@ -127,4 +134,4 @@ def _effort(efforts: dict[int, int], k: int) -> int | None:
     depth = next((depth for depth in DEPTHS if k <= depth + 1), DEPTHS[-1])
     if depth not in efforts:
         return None
-    return int(np.ceil(efforts[depth] * max(1.0, k / depth)))
+    return int(np.ceil(efforts[depth] * max(1.0, (k - 1) / depth)))
