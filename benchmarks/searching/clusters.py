@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from featurize.table import EmbeddingTable
+from featurize.table.layout import EMBEDDING
+from featurize.table.reader import vectors_of
 from searching.tables import PART, as_rows, write_parts
 
 if TYPE_CHECKING:
@@ -93,24 +96,27 @@ def write_clusters(clusters: Clusters, rows: int, folder: Path) -> Drawn:
     `share` names a random share of the rows, `parity` says whether the cluster's number is even.
     """
     drawn = Drawn(folder / "table", folder / "vectors.npy")
+    write_parts(drawn.table, _parts(clusters, rows))
     vectors = np.lib.format.open_memmap(drawn.file, "w+", np.float32, (rows, DIM))
-
-    def parts() -> Iterator[pa.Table]:
-        chance, start = np.random.default_rng(clusters.seed), 0
-        for numbers, block in clusters.blocks(rows):
-            places = np.arange(start, start + len(block))
-            vectors[places[0] : places[-1] + 1] = block
-            columns = {
-                "share": _shares(places, rows, chance),
-                "parity": np.where(numbers % 2, "odd", "even"),
-                "cluster": numbers,
-            }
-            yield as_rows([f"row-{place:09}" for place in places], block, columns)
-            start += len(block)
-
-    write_parts(drawn.table, parts())
+    start = 0
+    for batch in EmbeddingTable.open(drawn.table).iter_batches([EMBEDDING]):  # in its own order
+        vectors[start : start + batch.num_rows] = vectors_of(batch)
+        start += batch.num_rows
     vectors.flush()
     return drawn
+
+
+def _parts(clusters: Clusters, rows: int) -> Iterator[pa.Table]:
+    chance, start = np.random.default_rng(clusters.seed), 0
+    for numbers, block in clusters.blocks(rows):
+        places = np.arange(start, start + len(block))
+        columns = {
+            "share": _shares(places, rows, chance),
+            "parity": np.where(numbers % 2, "odd", "even"),
+            "cluster": numbers,
+        }
+        yield as_rows([f"row-{place:09}" for place in places], block, columns)
+        start += len(block)
 
 
 def _shares(places: NDArray[np.intp], rows: int, chance: np.random.Generator) -> NDArray[np.str_]:

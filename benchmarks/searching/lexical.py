@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 Tokenizer = Callable[[str], list[str]]
 # the short list of Apache Lucene's EnglishAnalyzer
 _STOPPED = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then "
-    "there these they this to was will with".split()
+    re.findall(
+        r"\w+",
+        "a an and are as at be but by for if in into is it no not of on or such that the their "
+        "then there these they this to was will with",
+    )
 )
 
 

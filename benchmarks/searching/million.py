@@ -92,7 +92,7 @@ def _ours(
     return [_built(drawn, target, queries, truth, exact, folder) for target in TARGETS]
 
 
-def _built(  # noqa: PLR0913 - one measurement
+def _built(
     drawn: Drawn,
     target: float,
     queries: NDArray[np.float32],

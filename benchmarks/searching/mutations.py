@@ -22,7 +22,7 @@ from searching.updates import Stream
 TITLE = "Search: damaged files"
 KINDS = ("flat", "ivf", "hnsw")
 WAYS = ("a bit flipped", "cut off", "bytes added", "blocks swapped")
-ALL, QUICK, BATCH = 10_000, 300, 50
+ALL, QUICK, BATCH = 10_000, 300, 100
 _ROWS, _DIM = 600, 12
 
 
@@ -63,8 +63,8 @@ def lines(options: Options) -> Iterator[str]:
     yield ""
     yield (
         "The second line is what only a forger does: hashes protect from damage, not from one who "
-        "writes them anew, so that other vectors or columns may load; what was loaded was searched, "
-        "too."
+        "writes them anew, so that other vectors or columns may load; what was loaded was also "
+        "searched."
     )
 
 
@@ -91,7 +91,9 @@ def mutations(folders: Sequence[Path], count: int, *, resealed: bool = False) ->
     files = [(folder, name) for folder in folders for name in _files(folder)]
     files = [each for each in files if not (resealed and each[1] == "index.json")]
     return [
-        Mutation(*files[number % len(files)], WAYS[number // len(files) % len(WAYS)], number, resealed)
+        Mutation(
+            *files[number % len(files)], WAYS[number // len(files) % len(WAYS)], number, resealed
+        )
         for number in range(count)
     ]
 

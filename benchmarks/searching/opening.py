@@ -29,10 +29,9 @@ def main() -> None:
 
 def opened(mutation: object, copy: Path) -> str:
     """Damage a copy, open it, and search what opens."""
-    from searching.mutations import Mutation, mutated
-
     from downstream import VectorIndex
     from featurize.errors import FeaturizeError
+    from searching.mutations import Mutation, mutated
 
     assert isinstance(mutation, Mutation)
     shutil.copytree(mutation.folder, copy)

@@ -59,8 +59,7 @@ def built_by_autofaiss(task: Task, limit: int | None, peers: Path) -> Peer:
     done = subprocess.run(
         [python_of(PEER, peers), SCRIPTS / "index_autofaiss.py"],
         input=json.dumps(asked),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         env={**os.environ, **dict.fromkeys(_THREADS, str(CORES)), "PYTHONPATH": ""},
     )

@@ -26,7 +26,10 @@ _STEP_3 = {
     "ness": "",
 }
 _STEP_4 = dict.fromkeys(
-    "al ance ence er ic able ible ant ement ment ent ou ism ate iti ous ive ize".split(), ""
+    re.findall(
+        r"\w+", "al ance ence er ic able ible ant ement ment ent ou ism ate iti ous ive ize"
+    ),
+    "",
 )
 
 

@@ -40,7 +40,9 @@ class Collection:
             query: {document: gain for document, gain in gains.items() if document in texts}
             for query, gains in self.judged.items()
         }
-        return type(self)(texts, self.queries, {query: each for query, each in kept.items() if each})
+        return type(self)(
+            texts, self.queries, {query: each for query, each in kept.items() if each}
+        )
 
 
 def _texts(pattern: re.Pattern[str], path: Path) -> dict[str, str]:

@@ -95,6 +95,7 @@ class Rounds:
         self._path = folder / f"table-{kind}"
         self._vectors = self._stream.draw(plan.rows)
         self._ids = [f"row-{number:08}" for number in range(plan.rows)]
+        self._twins = dict(zip(self._ids, self._stream.draw(plan.rows), strict=True))
         self._drawn = plan.rows
         write_rows(self._path, self._ids, self._vectors)
         self._gone: set[str] = set()
@@ -122,6 +123,7 @@ class Rounds:
         self._stream.wander()
         ids = [f"row-{self._drawn + number:08}" for number in range(count)]
         vectors = self._stream.draw(count)
+        self._twins |= zip(ids, self._stream.draw(count), strict=True)
         self._drawn += count
         leaving = {self._ids[place] for place in chance.choice(len(self._ids), count, False)}
         add_rows(self._path, ids, vectors)
@@ -131,8 +133,9 @@ class Rounds:
         self._ids, self._vectors = opened.ids.tolist(), opened.to_numpy()
 
     def _ask(self, recalls: list[float]) -> None:
-        """Ask queries that are no rows, drawn as the newest rows are."""
-        queries = self._stream.draw(self._plan.queries)
+        """Ask queries drawn as some of the rows were, when they were, which are none."""
+        some = self._stream.chance.choice(len(self._ids), self._plan.queries, False)
+        queries = np.stack([self._twins[self._ids[place]] for place in some])
         found = [[hit.id for hit in hits] for hits in self._index.search(queries, _NEAR)]
         truth = true_places(queries, self._vectors, _NEAR)
         known, figures = set(self._ids), self.figures
@@ -161,9 +164,9 @@ def lines(options: Options) -> Iterator[str]:
     yield (
         f"{plan.rows:,} rows of {plan.dim} numbers around {_CENTRES} centres that wander; "
         f"{plan.rounds} rounds, each adds and removes {SHARE:.0%} of the rows in two commits. "
-        f"Built for a recall of {TARGET}; in each round {plan.queries:,} new queries, drawn as the "
-        "newest rows are, before `update()` and after it, against exact search over the table as "
-        "it is. Every tenth round the index is saved, verified and opened again."
+        f"Built for a recall of {TARGET}; in each round {plan.queries:,} queries, drawn as the rows "
+        "of the table were but no rows, are asked before `update()` and after it, against exact "
+        "search over the table as it is. Every tenth round the index is saved, verified and opened again."
     )
     yield ""
     figures = {kind: Rounds(kind, plan, options.folder).run() for kind in KINDS}
