@@ -28,7 +28,7 @@ TITLE = "Search: kills"
 KINDS = ("flat", "ivf", "hnsw")
 ALL, QUICK = 1000, 27
 ONE_IN_PLAIN = 20  # kills of the plain command, imports and all, among those of prepared forks
-_ROWS, _DIM, _ADDED = 3000, 16, 300
+ROWS, _DIM = 3000, 16
 _RECALL = "0.9"
 
 
@@ -73,7 +73,7 @@ def lines(options: Options) -> Iterator[str]:
     figures = tortured(options.folder, QUICK if options.quick else ALL)
     yield (
         f"SIGKILL at random moments of `featurize index TABLE --out INDEX`, a table of "
-        f"{_ROWS:,} rows of {_DIM} numbers, kinds {', '.join(KINDS)}; half of the kills at any "
+        f"{ROWS:,} rows of {_DIM} numbers, kinds {', '.join(KINDS)}; half of the kills at any "
         f"moment, half from the first written file on. One in {ONE_IN_PLAIN} is of the whole "
         "command, the others of forks of a process that has imported everything."
     )
@@ -103,11 +103,11 @@ def lines(options: Options) -> Iterator[str]:
     )
 
 
-def tortured(folder: Path, kills: int, kinds: Sequence[str] = KINDS) -> Figures:
+def tortured(folder: Path, kills: int, kinds: Sequence[str] = KINDS, rows: int = ROWS) -> Figures:
     """Kill runs of all scenes in turn, in all so many times."""
     from tests.torture.kills import Forks, Way, plain
 
-    chance, figures, scenes = random.Random(0), Figures(), list(_scenes(folder, kinds))
+    chance, figures, scenes = random.Random(0), Figures(), list(_scenes(folder, kinds, rows))
     with Forks() as forks:
         ways = [Way("fork", forks.run, 0.05), Way("plain", plain, 0.3)]
         turns = [(scene, Torture(scene, ways[0], figures)) for scene in scenes]
@@ -187,18 +187,18 @@ def _answers(index: Path) -> bool:
     return verify_index(index) == [] and all(len(found) == 10 for found in hits)
 
 
-def _scenes(folder: Path, kinds: Sequence[str]) -> Iterator[Scene]:
+def _scenes(folder: Path, kinds: Sequence[str], rows: int) -> Iterator[Scene]:
     """Yield first builds, builds over an older index, and updates, of each kind."""
-    stream = Stream(_DIM)
+    stream, added = Stream(_DIM), rows // 10
     for kind in kinds:
         place = folder / kind
         place.mkdir()
         path, old = place / "table", place / "old"
-        ids = [f"row-{number:05}" for number in range(_ROWS)]
-        write_rows(path, ids, stream.draw(_ROWS))
+        ids = [f"row-{number:05}" for number in range(rows)]
+        write_rows(path, ids, stream.draw(rows))
         VectorIndex.build(path, kind, float(_RECALL)).save(old)
-        add_rows(path, [f"new-{number:05}" for number in range(_ADDED)], stream.draw(_ADDED))
-        remove_rows(path, ids[:_ADDED])
+        add_rows(path, [f"new-{number:05}" for number in range(added)], stream.draw(added))
+        remove_rows(path, ids[:added])
         words = ["index", str(path), "--quiet", "--out"]
         aims = ["--kind", kind, "--recall", _RECALL]
         first, again, later = (place / name / "index" for name in ("first", "again", "later"))

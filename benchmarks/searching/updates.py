@@ -164,9 +164,10 @@ def lines(options: Options) -> Iterator[str]:
     yield (
         f"{plan.rows:,} rows of {plan.dim} numbers around {_CENTRES} centres that wander; "
         f"{plan.rounds} rounds, each adds and removes {SHARE:.0%} of the rows in two commits. "
-        f"Built for a recall of {TARGET}; in each round {plan.queries:,} queries, drawn as the rows "
-        "of the table were but no rows, are asked before `update()` and after it, against exact "
-        "search over the table as it is. Every tenth round the index is saved, verified and opened again."
+        f"Built for a recall of {TARGET}; in each round {plan.queries:,} queries, drawn as the "
+        "rows of the table were but no rows, are asked before `update()` and after it, against "
+        "exact search over the table as it is. Every tenth round the index is saved, verified and "
+        "opened again."
     )
     yield ""
     figures = {kind: Rounds(kind, plan, options.folder).run() for kind in KINDS}

@@ -3,13 +3,12 @@
 import logging
 
 import pytest
-from searching.kills import KINDS as ALL_KINDS
-from searching.kills import tortured
+from searching.kills import KINDS, ROWS, tortured
 from searching.mutations import mutated, mutations, saved_indexes, tried
 from searching.updates import Plan, Rounds
 
 LOG = logging.getLogger("torture")
-SMALL = Plan(rows=2000, dim=16, rounds=30, queries=100)
+SMALL = Plan(rows=2000, dim=16, rounds=20, queries=300)
 
 
 @pytest.mark.parametrize("kind", ["ivf", "hnsw"])
@@ -24,11 +23,12 @@ def test_an_index_follows_its_table(kind, plan, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kills", "kinds"), [(25, ["ivf"]), pytest.param(1000, ALL_KINDS, marks=pytest.mark.torture)]
+    ("kills", "kinds", "rows"),
+    [(25, ["ivf"], 500), pytest.param(1000, KINDS, ROWS, marks=pytest.mark.torture)],
 )
-def test_killed_anywhere_the_old_or_the_new_index_is_there(kills, kinds, tmp_path):
+def test_killed_anywhere_the_old_or_the_new_index_is_there(kills, kinds, rows, tmp_path):
     """After random SIGKILLs of builds and updates an index opens, is sound and answers."""
-    figures = tortured(tmp_path, kills, kinds)
+    figures = tortured(tmp_path, kills, kinds, rows)
     LOG.info("%s", figures)
     assert not +figures.wrong
     assert figures.kills == kills
