@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,12 +93,16 @@ def _why_anew(facts: Json, content: Content, table: EmbeddingTable, drift: Drift
 
 
 def _grown(retriever: Retriever, vectors: NDArray[np.float32], reporter: Reporter) -> Retriever:
-    """Return what finds the rows of the grown vectors; some new ones may be kept apart."""
+    """Return what finds the rows of the grown vectors.
+
+    As large a share of the new ones is kept apart as of all, so that recall is measured by rows
+    like those that are there, not like those that were.
+    """
     if retriever.graph is None:
         return Retriever(vectors)
-    new = np.arange(len(retriever.vectors), len(vectors))
-    lacking = max(0, count_apart(len(vectors)) - len(retriever.apart))
-    apart = sample(new, lacking)
+    new, wanted = np.arange(len(retriever.vectors), len(vectors)), count_apart(len(vectors))
+    share = math.ceil(len(new) * wanted / len(vectors))
+    apart = sample(new, max(wanted - len(retriever.apart), share))
     retriever.graph.add(vectors, np.setdiff1d(new, apart), reporter)
     return Retriever(vectors, retriever.graph, np.concatenate([retriever.apart, apart]))
 

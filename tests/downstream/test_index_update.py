@@ -146,6 +146,22 @@ def test_a_recall_that_falls_is_mended(make_table, replace_rows, kind, monkeypat
     assert (scores >= exact[:, -1:] - 1e-6).mean() >= 0.88
 
 
+def test_rows_unlike_the_old_ones_are_measured_too(big, replace_rows, monkeypatch):
+    """Recall is that of old and new rows also where enough old ones are kept apart already."""
+    monkeypatch.setattr("downstream.index.tuning._MOST_APART", 100)
+    index = VectorIndex.build(big, "ivf", 0.9)
+    rng = np.random.default_rng(1)
+    other = rng.normal(size=(ROWS, DIM)).astype(np.float32)
+    replace_rows(
+        big, np.concatenate([draw(ROWS), other]), ["old"] * 2 * ROWS, id=named(0, 2 * ROWS)
+    )
+    index.update()
+    queries = np.concatenate([rng.normal(size=(300, DIM)), draw(300, seed=5)])
+    _, scores = index.find(queries, 10)
+    exact = VectorIndex.build(big.path, "flat").find(queries, 10)[1]
+    assert (scores >= exact[:, -1:] - 1e-6).mean() >= 0.89
+
+
 def test_what_was_forgotten_leaves_the_files(index, big, tmp_path):
     """After `forget`, the index is refused, and its update builds it anew, without the vector."""
     index.save(tmp_path / "index")
