@@ -8,7 +8,6 @@ from featurize.storage.disk import (
     create,
     make_folder,
     names,
-    new_folder,
     publish,
     put,
     put_if_absent,
@@ -18,6 +17,7 @@ from featurize.storage.disk import (
     sync_folder,
     try_writing,
 )
+from featurize.storage.folders import new_folder
 from featurize.storage.hashing import (
     canonical_json,
     pretty_json,

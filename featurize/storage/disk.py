@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import io
 import os
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 _BUFFER = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2  # RENAME_SWAP on macOS
 
 
 class _Sink(io.RawIOBase):
@@ -94,7 +91,8 @@ def _flush(handle: int) -> None:
         os.fsync(handle)
 
 
-def _sync_path(path: Path) -> None:
+def sync_path(path: Path) -> None:
+    """Make the content of a file, or the names in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         _sync(handle, path)
@@ -110,7 +108,7 @@ def try_writing(folder: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: those that came, and that others are gone."""
-    _sync_path(folder)
+    sync_path(folder)
 
 
 def read(path: Path) -> bytes:
@@ -193,56 +191,3 @@ def remove(path: Path) -> None:
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-
-
-@contextlib.contextmanager
-def new_folder(final: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Fill a folder under a temporary name beside `final`, which appears whole or not at all.
-
-    With `overwrite`, an older folder of that name is replaced; else FileExistsError is raised
-    where another process was first.
-    """
-    make_folder(final.parent)
-    staged = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
-    os.mkdir(staged)
-    try:
-        with naming(final):
-            yield staged
-        for file in sorted(staged.rglob("*")):
-            _sync_path(file)
-        sync_folder(staged)
-        _install(staged, final, overwrite=overwrite)
-        sync_folder(final.parent)
-    finally:
-        remove(staged)
-
-
-def _install(staged: Path, final: Path, *, overwrite: bool) -> None:
-    """Give a filled folder its name. An older one changes places with it, and goes with it."""
-    if not final.exists():
-        os.rename(staged, final)
-        return
-    if not overwrite:
-        raise FileExistsError(final)
-    if _swap(staged, final):
-        return
-    aside = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
-    os.rename(final, aside)
-    try:
-        os.rename(staged, final)
-    except BaseException:
-        os.rename(aside, final)
-        raise
-    remove(aside)
-
-
-def _swap(left: Path, right: Path) -> bool:
-    """Exchange two names in one step; False where the system cannot."""
-    names = os.fsencode(left), os.fsencode(right)
-    library = ctypes.CDLL(None, use_errno=True)
-    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
-        return bool(library.renamex_np(*names, _RENAME_EXCHANGE) == 0)
-    if hasattr(library, "renameat2"):
-        here = ctypes.c_int(_AT_FDCWD)
-        return bool(library.renameat2(here, names[0], here, names[1], _RENAME_EXCHANGE) == 0)
-    return False

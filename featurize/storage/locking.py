@@ -39,6 +39,24 @@ def lock(
         os.close(handle)
 
 
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Hold a folder until the end of the block; give False where another process has it.
+
+    Where the system has no such locks, all are had.
+    """
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        yield True
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield _is_had(handle)
+    finally:
+        os.close(handle)
+
+
 def holder(folder: Path) -> str | None:
     """Say which process has the lock of a folder; None where none has.
 

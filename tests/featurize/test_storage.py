@@ -163,9 +163,38 @@ def test_never_two_hold_a_lock_even_while_its_folder_comes_and_goes(tmp_path):
     assert [process.exitcode for process in others] == [0, 0, 0]
 
 
+def test_what_kills_left_of_a_folder_goes(tmp_path):
+    """Unfinished folders of that name are removed, but for those of a process at work."""
+    with storage.new_folder(tmp_path / "f", overwrite=True) as folder:
+        (folder / "file").write_text("old")
+    left, other, alike = (tmp_path / name for name in (f".f.{'0' * 32}", f".g.{'0' * 32}", ".f.x"))
+    for folder in (left, other, alike):
+        folder.mkdir()
+        (folder / "file").write_text("half")
+    with storage.new_folder(tmp_path / "f", overwrite=True) as mine:
+        assert not left.exists()
+        with storage.new_folder(tmp_path / "f", overwrite=True) as folder:
+            (folder / "file").write_text("other")
+        (mine / "file").write_text("mine")
+    assert (tmp_path / "f" / "file").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["f", other.name, alike.name])
+
+
+def test_what_lies_aside_stays_until_there_is_another(tmp_path):
+    """Where the folder itself is missing, it may be the only copy."""
+    aside = tmp_path / f".f.{'0' * 32}"
+    aside.mkdir()
+    with pytest.raises(ZeroDivisionError), storage.new_folder(tmp_path / "f", overwrite=True):
+        raise ZeroDivisionError
+    assert aside.exists()
+    with storage.new_folder(tmp_path / "f", overwrite=True):
+        assert aside.exists()
+    assert not aside.exists()
+
+
 def test_a_replaced_folder_is_never_missing(tmp_path, monkeypatch):
     """Where names cannot be exchanged, a failing rename brings the old folder back."""
-    monkeypatch.setattr(storage.disk, "_swap", lambda _left, _right: False)
+    monkeypatch.setattr(storage.folders, "_swap", lambda _left, _right: False)
     with storage.new_folder(tmp_path / "f", overwrite=True) as folder:
         (folder / "file").write_text("old")
     rename = os.rename
