@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -91,8 +90,7 @@ def save_content(path: Path, facts: Json, content: Content) -> None:
     with INDEX.saving(path, facts) as folder:
         np.save(folder / VECTORS, content.vectors, allow_pickle=False)
         with (folder / ROWS).open("wb") as copy:
-            content.rows.file.seek(0)
-            shutil.copyfileobj(content.rows.file, copy, 1 << 20)
+            content.rows.copy_to(copy)
         if content.retriever.graph is not None:
             write_graph(content.retriever.graph, folder / GRAPH)
             np.save(folder / APART, content.retriever.apart, allow_pickle=False)

@@ -91,13 +91,13 @@ class Finder:
 
     def _condition(self, where: str) -> _Condition:
         """Return what is known of a filter; that of the last one is kept."""
-        drift = self.drift()
-        if self._last is None or self._last.where != where or self._last.drift is not drift:
+        drift, last = self.drift(), self._last  # which another thread may replace at any time
+        if last is None or last.where != where or last.drift is not drift:
             condition, rows = Filter.parse(where), self._content.rows
             condition.expression(rows.schema)
             selection = condition.select(rows.read(condition.columns))
-            self._last = _Condition(where, drift, selection)
-        return self._last
+            last = self._last = _Condition(where, drift, selection)
+        return last
 
     def _efforts_for(
         self, queries: int, where: str | None, allowed: NDArray[np.bool_] | None

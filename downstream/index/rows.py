@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -17,16 +19,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROW_GROUP = 2048  # rows that are read to show one of them
+_COPIED = 1 << 20  # bytes at once
 _MOST_GROUPS = 64  # groups that are read one by one; for more, all rows are read and kept
 
 
 class Rows:
-    """The rows of an open Parquet file, which may lose its name in the meantime."""
+    """The rows of an open Parquet file, which may lose its name in the meantime.
+
+    Threads take turns: a reader of Arrow that two of them use at once can corrupt its memory.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         import pyarrow.parquet as pq
 
-        self.file = file
+        self._file = file
+        self._turn = threading.Lock()
         weakref.finalize(self, file.close)
         self._parquet = pq.ParquetFile(file)
         groups = range(self._parquet.num_row_groups)
@@ -53,12 +60,19 @@ class Rows:
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Return whole columns."""
-        return self._parquet.read(columns=list(columns))
+        with self._turn:
+            return self._parquet.read(columns=list(columns))
+
+    def copy_to(self, file: IO[bytes]) -> None:
+        """Write the file's bytes to another one."""
+        with self._turn:
+            self._file.seek(0)
+            shutil.copyfileobj(self._file, file, _COPIED)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all columns, group by group."""
         for group in range(len(self._ends)):
-            yield from self._parquet.read_row_group(group).to_batches()
+            yield from self._group(group).to_batches()
 
     def take(self, places: NDArray[np.int64]) -> list[dict[str, Any]]:
         """Return rows as dictionaries, in the order they are asked for."""
@@ -70,7 +84,7 @@ class Rows:
         if len(groups) > _MOST_GROUPS or "_all" in self.__dict__:
             return list(self._all.take(places).to_pylist())
         starts = self._ends[groups] - [self._parquet.metadata.row_group(g).num_rows for g in groups]
-        read = [self._parquet.read_row_group(int(group)) for group in groups]
+        read = [self._group(int(group)) for group in groups]
         before = np.cumsum([0, *(part.num_rows for part in read)])[:-1]
         which = np.searchsorted(starts, places, side="right") - 1
         near = pa.concat_tables(read)
@@ -78,7 +92,11 @@ class Rows:
 
     @cached_property
     def _all(self) -> pa.Table:
-        return self._parquet.read()
+        return self.read(self.schema.names)
+
+    def _group(self, number: int) -> pa.Table:
+        with self._turn:
+            return self._parquet.read_row_group(number)
 
 
 def write_rows(

@@ -1,5 +1,7 @@
 """Filters inside the index: as many hits as there are, the right ones, however many rows hold."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,24 @@ def test_nothing_holds_and_nothing_is_found(index):
     query = draw(2, seed=2)[0]
     assert index.search(query, 5, where="label = 'nowhere'") == [[], []]
     assert index.search(query, None, min_score=0.1, where="label IS NULL") == [[], []]
+
+
+def test_filters_of_several_threads_do_not_interfere(index):
+    """Each reads columns of its own hits, from the one file that all share."""
+    queries, conditions = draw(30, seed=6)[0], ["label = 'half'", "label = 'other'"] * 2
+    found = {}
+
+    def ask(number, where):
+        found[number] = [index.search(query[np.newaxis], 5, where=where)[0] for query in queries]
+
+    threads = [threading.Thread(target=ask, args=asked) for asked in enumerate(conditions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, where in enumerate(conditions):
+        labels = {hit.columns["label"] for hits in found[number] for hit in hits}
+        assert labels == {where.split("'")[1]}
 
 
 def test_values_that_are_no_numbers_are_counted(index):
