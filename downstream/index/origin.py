@@ -96,12 +96,16 @@ class Watch:
         return None
 
     def _compared(self, rows: Rows, live: NDArray[np.bool_] | None) -> Drift:
-        with contextlib.suppress(OSError, TableError, FileError):
-            table = EmbeddingTable.open(self._origin["table"])
-            require_same(self._card, table)
-            if _state(table.parts) != self._origin["state"]:
-                return compare(table, rows, live)
-        return NO_DRIFT
+        while True:
+            before = self._last_change()
+            try:
+                table = EmbeddingTable.open(self._origin["table"])
+                require_same(self._card, table)
+                is_as_it_was = _state(table.parts) == self._origin["state"]
+                return NO_DRIFT if is_as_it_was else compare(table, rows, live)
+            except (OSError, TableError, FileError):
+                if self._last_change() == before:
+                    return NO_DRIFT  # else its files went because a newer version has others
 
 
 def require_same(card: EncoderCard, table: EmbeddingTable) -> None:

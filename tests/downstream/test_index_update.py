@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from downstream import VectorIndex
-from downstream.index import inspect_index, verify_index
+from downstream.index import inspect_index, origin, verify_index
 from featurize.errors import IndexFileError, MismatchError
 from featurize.table.forget import forget
 from featurize.table.garbage import collect_garbage
@@ -59,6 +59,23 @@ def test_rows_that_are_gone_are_not_found(index, big, replace_rows):
     with pytest.raises(IndexFileError, match="no row with the id 'row-00000'"):
         index.search_id("row-00000")
     assert index.staleness() == {"missing": 0, "removed": 100}
+
+
+def test_a_commit_while_the_table_is_read_hides_its_rows_too(
+    index, big, replace_rows, monkeypatch
+):
+    """The files that were about to be read go with the commit, which says what is gone."""
+    vectors, compare = draw(ROWS), origin.compare
+
+    def interrupted(table, rows, live):
+        monkeypatch.setattr(origin, "compare", compare)
+        replace_rows(big, vectors[200:], id=named(200, ROWS))
+        return compare(table, rows, live)
+
+    monkeypatch.setattr(origin, "compare", interrupted)
+    replace_rows(big, vectors[100:], id=named(100, ROWS))
+    found = index.search(vectors[:200], 10)
+    assert not set(named(0, 200)) & {hit.id for hits in found for hit in hits}
 
 
 def test_a_row_with_other_content_is_not_found(index, big, replace_rows):
