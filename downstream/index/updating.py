@@ -41,7 +41,7 @@ def updated(
 ) -> tuple[Json, Content, Json]:
     """Return card and content of an index that is up to its table, and what was done for it.
 
-    The content given must not be used any more, because its graph grows.
+    The content given stays as it is, for searches at the same time and for when this fails.
     """
     aim = Aim(**facts.get("aim", {"kind": facts["method"]}))
     drift = compare(table, content.rows, content.live)
@@ -79,6 +79,10 @@ def _why_anew(facts: Json, content: Content, table: EmbeddingTable, drift: Drift
     is_same = origin.get("table_id") in {None, table.table_id}
     if is_same and table.forgotten_at > origin["version"]:
         return "ids were forgotten from its table"
+    if origin.get("table_id") != table.table_id and origin.get("variant") != table.origin.get(
+        "variant"
+    ):
+        return "its table was made anew in another way"
     columns = table.schema.remove(table.schema.get_field_index(EMBEDDING))
     if not content.rows.schema.equals(columns):
         return "its table has other columns"
@@ -103,8 +107,9 @@ def _grown(retriever: Retriever, vectors: NDArray[np.float32], reporter: Reporte
     new, wanted = np.arange(len(retriever.vectors), len(vectors)), count_apart(len(vectors))
     share = math.ceil(len(new) * wanted / len(vectors))
     apart = sample(new, max(wanted - len(retriever.apart), share))
-    retriever.graph.add(vectors, np.setdiff1d(new, apart), reporter)
-    return Retriever(vectors, retriever.graph, np.concatenate([retriever.apart, apart]))
+    graph = retriever.graph.copy()
+    graph.add(vectors, np.setdiff1d(new, apart), reporter)
+    return Retriever(vectors, graph, np.concatenate([retriever.apart, apart]))
 
 
 def _measured(content: Content, recall: float, reporter: Reporter) -> Curve | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from downstream import VectorIndex
-from downstream.index import inspect_index, origin, verify_index
+from downstream.index import inspect_index, origin, updating, verify_index
 from featurize.errors import IndexFileError, MismatchError
 from featurize.table.forget import forget
 from featurize.table.garbage import collect_garbage
@@ -61,9 +61,7 @@ def test_rows_that_are_gone_are_not_found(index, big, replace_rows):
     assert index.staleness() == {"missing": 0, "removed": 100}
 
 
-def test_a_commit_while_the_table_is_read_hides_its_rows_too(
-    index, big, replace_rows, monkeypatch
-):
+def test_a_commit_while_the_table_is_read_hides_its_rows_too(index, big, replace_rows, monkeypatch):
     """The files that were about to be read go with the commit, which says what is gone."""
     vectors, compare = draw(ROWS), origin.compare
 
@@ -177,6 +175,36 @@ def test_rows_unlike_the_old_ones_are_measured_too(big, replace_rows, monkeypatc
     _, scores = index.find(queries, 10)
     exact = VectorIndex.build(big.path, "flat").find(queries, 10)[1]
     assert (scores >= exact[:, -1:] - 1e-6).mean() >= 0.89
+
+
+def test_an_update_that_fails_leaves_the_index_as_it_was(
+    index, big, replace_rows, monkeypatch, tmp_path
+):
+    """It answers as before, and can be saved."""
+    vectors = draw(ROWS)
+    before = index.find(vectors[:20], 5)[0].tolist()
+    replace_rows(big, np.concatenate([vectors, draw(100, seed=5)]))
+
+    def fail(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr(updating, "facts_of", fail)
+    with pytest.raises(OSError, match="no room"):
+        index.update()
+    assert index.find(vectors[:20], 5)[0].tolist() == before
+    index.save(tmp_path / "index")
+    assert VectorIndex.open(tmp_path / "index").find(vectors[:20], 5)[0].tolist() == before
+
+
+def test_a_table_made_anew_in_another_way_means_building_anew(index, big, make_table):
+    """Its contents are the same and its vectors are not, as with another prompt."""
+    shutil.rmtree(big.path)
+    vectors = draw(ROWS, seed=7)
+    variant = {"prompt": {"text": "query: "}}
+    make_table(vectors, labels=["old"] * ROWS, origin={"variant": variant}, path=big.path)
+    assert "in another way" in index.update()["rebuilt"]
+    assert index.origin["variant"] == variant
+    assert index.search(vectors[:1], 1)[0][0].score == pytest.approx(1)
 
 
 def test_what_was_forgotten_leaves_the_files(index, big, tmp_path):

@@ -37,6 +37,12 @@ class Graph(abc.ABC):
     def trained(cls, vectors: NDArray[np.float32], rows: NDArray[np.intp]) -> Self:
         """Return an empty one that has learned from a sample of these rows of the vectors."""
 
+    def copy(self) -> Self:
+        """Return one that grows on its own."""
+        import faiss
+
+        return type(self)(faiss.clone_index(self.index))
+
     @property
     @abc.abstractmethod
     def efforts(self) -> list[int]:
