@@ -17,6 +17,7 @@ from downstream.index.origin import origin_of
 from downstream.index.retriever import DEPTHS, Retriever
 from downstream.index.rows import Rows
 from downstream.index.tuning import Curve
+from featurize.bundle import EncoderCard
 from featurize.errors import IndexFileError, OutdatedIndex
 from featurize.table.reader import EmbeddingTable
 from featurize.types import Json
@@ -102,12 +103,26 @@ def open_content(path: Path, *, outdated: bool = False) -> tuple[Json, Content]:
     """Return card and content of a saved index, whose hashes are checked before all else.
 
     Raises IndexFileError for a damaged one, OutdatedIndex where ids were forgotten from its table
-    since it was made, unless it may be `outdated`.
+    since it was made, unless it may be `outdated`. Where another index takes its place meanwhile,
+    that one is opened: files of two never come together.
     """
+    while True:
+        before = INDEX.peek(path)["sha256"]
+        try:
+            opened = _opened(path, outdated=outdated)
+        except IndexFileError:
+            if INDEX.peek(path)["sha256"] == before:
+                raise
+        else:
+            if INDEX.peek(path)["sha256"] == before:
+                return opened
+
+
+def _opened(path: Path, *, outdated: bool) -> tuple[Json, Content]:
     import pyarrow as pa
 
-    facts = INDEX.read(path)
     try:
+        facts = INDEX.read(path)
         origin = facts["origin"]
         if not outdated:
             INDEX.require_not_forgotten(origin["table"], origin["version"], origin.get("table_id"))
@@ -121,6 +136,8 @@ def _read(path: Path, facts: Json) -> Content:
     rows = Rows((path / ROWS).open("rb"))
     vectors = np.load(path / VECTORS, mmap_mode="r", allow_pickle=False)
     expected = (len(rows), facts["dim"])
+    if EncoderCard.from_json(facts["encoder"]).dim != facts["dim"]:
+        raise ValueError(f"its encoder does not make vectors of {facts['dim']} numbers")
     if vectors.dtype != np.float32 or vectors.shape != expected or not len(rows):
         raise ValueError(f"{VECTORS} is {vectors.dtype} {vectors.shape}, not float32 {expected}")
     removed = _places(path / REMOVED, facts, len(rows))

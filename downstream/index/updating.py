@@ -79,9 +79,8 @@ def _why_anew(facts: Json, content: Content, table: EmbeddingTable, drift: Drift
     is_same = origin.get("table_id") in {None, table.table_id}
     if is_same and table.forgotten_at > origin["version"]:
         return "ids were forgotten from its table"
-    if origin.get("table_id") != table.table_id and origin.get("variant") != table.origin.get(
-        "variant"
-    ):
+    then, now = origin.get("variant"), table.origin.get("variant")
+    if origin.get("table_id") != table.table_id and then != now:
         return "its table was made anew in another way"
     columns = table.schema.remove(table.schema.get_field_index(EMBEDDING))
     if not content.rows.schema.equals(columns):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from downstream import VectorIndex
-from downstream.index import inspect_index, verify_index
+from downstream.index import content, inspect_index, verify_index
+from downstream.index.rows import Rows
 from featurize.errors import FeaturizeError, IndexFileError, MismatchError, UsageError
 
 FILES = ("index.json", "rows.parquet", "vectors.npy")
@@ -239,6 +241,26 @@ def test_saving_replaces_only_an_index(index, make_table, clustered, saved, tmp_
     assert not list(tmp_path.glob(".*"))
 
 
+def test_an_index_that_is_replaced_while_it_is_opened_is_never_mixed(
+    make_table, clustered, tmp_path, monkeypatch
+):
+    """The new one is opened, not the rows of one with the vectors of the other."""
+    vectors = clustered(50)[0]
+    turned = np.ascontiguousarray(vectors[::-1])
+    old, new = VectorIndex.build(make_table(vectors)), VectorIndex.build(make_table(turned))
+    old.save(tmp_path / "index")
+
+    def replaced(file):
+        monkeypatch.setattr(content, "Rows", Rows)
+        new.save(tmp_path / "index")
+        return Rows(file)
+
+    monkeypatch.setattr(content, "Rows", replaced)
+    opened = VectorIndex.open(tmp_path / "index")
+    assert opened.facts["origin"] == new.facts["origin"]
+    assert opened.search(vectors[:3], 1) == new.search(vectors[:3], 1)
+
+
 def test_damaged_indexes_are_refused(saved, flip):
     """One flipped bit anywhere in a saved index is found before anything is parsed."""
     rng = np.random.default_rng(0)
@@ -283,7 +305,17 @@ def _no_rows(saved):
     (saved / "rows.parquet").write_bytes(b"PAR1" * 8)
 
 
-@pytest.mark.parametrize("forge", [_objects, _short_vectors, _no_rows])
+def _other_dimension(saved):
+    """Let the encoder of the card make other vectors: queries of them would read foreign memory."""
+    from featurize.bundle import EncoderCard
+
+    card = json.loads((saved / "index.json").read_bytes())
+    encoder = EncoderCard.from_json(card["encoder"])
+    wider = replace(encoder, space=replace(encoder.space, dim=encoder.dim + 4))
+    (saved / "index.json").write_text(json.dumps(card | {"encoder": wider.to_json()}))
+
+
+@pytest.mark.parametrize("forge", [_objects, _short_vectors, _no_rows, _other_dimension])
 def test_forged_indexes_are_refused(saved, rewrite_card, forge):
     """Files of the wrong kind or size are refused though their hashes fit."""
     forge(saved)

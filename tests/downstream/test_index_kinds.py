@@ -265,7 +265,35 @@ def _foreign_links(index):
     faiss.copy_array_to_vector(links, index.hnsw.neighbors)
 
 
-@pytest.mark.parametrize("kind, forge", [("ivf", _foreign_entries), ("hnsw", _foreign_links)])
+def _higher_links(index):
+    """Link an entry of the second level to one that is on the first level alone."""
+    hnsw = index.hnsw
+    levels, offsets = faiss.vector_to_array(hnsw.levels), faiss.vector_to_array(hnsw.offsets)
+    links = faiss.vector_to_array(hnsw.neighbors)
+    links[int(offsets[int(np.argmax(levels > 1))]) + 32] = int(np.argmin(levels))
+    faiss.copy_array_to_vector(links, hnsw.neighbors)
+
+
+def _higher_level(index):
+    index.hnsw.max_level += 1
+
+
+def _other_codes(index):
+    quantizer = getattr(index, "sq", None) or faiss.downcast_index(index.storage).sq
+    quantizer.qtype = faiss.ScalarQuantizer.QT_fp16
+
+
+@pytest.mark.parametrize(
+    "kind, forge",
+    [
+        ("ivf", _foreign_entries),
+        ("ivf", _other_codes),
+        ("hnsw", _foreign_links),
+        ("hnsw", _higher_links),
+        ("hnsw", _higher_level),
+        ("hnsw", _other_codes),
+    ],
+)
 def test_graphs_that_leave_their_entries_are_refused(big, rewrite_card, tmp_path, kind, forge):
     """An entry or a link beyond the rows would read foreign memory."""
     saved = tmp_path / "index"

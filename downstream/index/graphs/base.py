@@ -93,3 +93,12 @@ def sample(rows: NDArray[np.intp], size: int) -> NDArray[np.intp]:
     if len(rows) <= size:
         return rows
     return np.sort(np.random.default_rng(0).choice(rows, size, replace=False))
+
+
+def require_8_bit(quantizer: Any, dim: int) -> None:
+    """Raise ValueError for a quantizer, read from a file, that does not make a byte a number."""
+    import faiss
+
+    found = (quantizer.qtype, quantizer.d, quantizer.code_size, quantizer.trained.size())
+    if found != (faiss.ScalarQuantizer.QT_8bit, dim, dim, 2 * dim):
+        raise ValueError(f"its codes are not of {dim} numbers of 8 bits")

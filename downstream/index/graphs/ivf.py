@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from downstream.index.graphs.base import Graph, sample
+from downstream.index.graphs.base import Graph, require_8_bit, sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,8 +66,11 @@ class InvertedFile(Graph):
         lists = faiss.downcast_InvertedLists(index.invlists)
         if not isinstance(lists, faiss.ArrayInvertedLists):
             raise ValueError(f"its entries lie in {type(lists).__name__}")
+        require_8_bit(index.sq, index.d)
         if (lists.code_size, lists.nlist) != (index.d, index.nlist):
             raise ValueError(f"its codes have {lists.code_size} bytes")
+        if not isinstance(faiss.downcast_index(index.quantizer), faiss.IndexFlat):
+            raise ValueError("its centroids are no plain vectors")
         if (index.quantizer.ntotal, index.quantizer.d) != (index.nlist, index.d):
             raise ValueError(f"it has {index.quantizer.ntotal} centroids for {index.nlist} cells")
         for cell in range(index.nlist):
