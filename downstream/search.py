@@ -138,10 +138,12 @@ def read_vectors(path: Path) -> NDArray[Any]:
     import numpy as np
 
     try:
+        with path.open("rb") as file:  # numpy would take archives and pickles for files of it, too
+            np.lib.format.read_magic(file)
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
         if vectors.ndim not in (1, 2):
             raise ValueError(f"an array of {vectors.ndim} dimensions")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"--vector {path} is no file of vectors: {error}.",
             fix="Save one vector, or one a row, with numpy.save.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,12 +133,14 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
         found = find_rows(opened, queries, **options)
         return _listed(opened, out, found, {"queries": str(queries), **options})
     answers = _ask(searcher, given, options)
-    data: Json = {"hits": answers.to_json(), "stale": opened.staleness()}
+    page: Json = {}
     if html is not None:
         _write_sheet(console, html, source, index, answers)
-        data["html"] = str(html)
+        page = {"html": str(html)}
     if out is not None:
-        return _listed(opened, out, answers.places(opened), options)
+        listed = _listed(opened, out, answers.places(opened), options)
+        return replace(listed, data=listed.data | page)
+    data = {"hits": answers.to_json(), "stale": opened.staleness(), **page}
     return Outcome(data, hits_table(answers.queries, answers.hits), essential=True)
 
 

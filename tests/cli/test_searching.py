@@ -224,6 +224,9 @@ def test_html_writes_a_sheet(command, index, tmp_path):
         assert str(page) in err
     assert "<mark>red</mark> <mark>fox</mark> runs" in page.read_text(encoding="utf-8")
     assert "html" not in command("search", index, "the red fox", "--json")[1]
+    both = ("--html", page, "--out", tmp_path / "hits.parquet", "--json")
+    data = command("search", index, "the red fox", *both)[1]
+    assert (data.keys(), data["html"]) == ({"out", "rows", "stale", "html"}, str(page))
 
 
 def test_html_shows_images_from_their_source(command, tiny_image, tmp_path):
@@ -312,8 +315,10 @@ def test_a_file_of_vectors_asks_once_a_row(command, priced, tmp_path):
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     np.save(tmp_path / "cube.npy", np.ones((2, 2, 2)))
     (tmp_path / "text.npy").write_text("1 2 3")
-    for name in ("objects.npy", "cube.npy", "text.npy", "nowhere.npy"):
-        code, data, _ = command("search", priced, "--vector", tmp_path / name, "--json")
+    (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "zip.npy").write_bytes(b"PK\x03\x04" + bytes(60))
+    for name in ("objects", "cube", "text", "empty", "zip", "nowhere"):
+        code, data, _ = command("search", priced, "--vector", tmp_path / f"{name}.npy", "--json")
         assert (code, data["error"]["kind"]) == (2, "usage")
     np.save(tmp_path / "long.npy", np.ones(7))
     code, data, _ = command("search", priced, "--vector", tmp_path / "long.npy", "--json")
