@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.index.content import GRAPH, INDEX, ROWS, VECTORS
+from downstream.index.content import GRAPH, INDEX, ROWS, VECTORS, open_content
 from downstream.index.index import VectorIndex
 from downstream.index.origin import outdated
 from featurize.errors import FeaturizeError, OutdatedIndex
@@ -30,15 +30,16 @@ def verify_index(path: str | Path) -> list[Problem]:
     if problems := INDEX.problems(Path(path)):
         return problems
     try:
-        index = VectorIndex.open(path)
+        facts, content = open_content(Path(path))
+        index = VectorIndex(facts, content)
     except OutdatedIndex as error:
         return [Problem(INDEX.card, error.message, error.fix, Verdict.OUTDATED)]
     except FeaturizeError as error:
         return [Problem(INDEX.card, error.message, error.fix)]
     problems = []
-    if len(index.ids) < len(index):
+    if len(set(index.ids)) < len(index):
         problems.append(Problem(ROWS, "an id occurs twice", INDEX.mend))
-    if not _has_unit_length(index.vectors):
+    if not _has_unit_length(content.vectors):
         problems.append(Problem(VECTORS, "a vector has not unit length", INDEX.mend))
     elif shortfall := index.shortfall():
         problems.append(Problem(GRAPH, shortfall, INDEX.mend))

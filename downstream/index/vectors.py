@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,4 +41,6 @@ def room_for(rows: int, dim: int, scratch: Path | None) -> NDArray[np.float32]:
     if not rows:
         return np.empty((0, dim), np.float32)
     with tempfile.TemporaryFile(dir=scratch) as file:
+        if hasattr(os, "posix_fallocate"):  # else a full disk ends the process without a word
+            os.posix_fallocate(file.fileno(), 0, 4 * rows * dim)
         return np.memmap(file, np.float32, "w+", shape=(rows, dim))

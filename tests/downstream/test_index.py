@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from downstream import VectorIndex
 from downstream.index import content, inspect_index, verify_index
 from downstream.index.rows import Rows
+from downstream.index.vectors import room_for
 from featurize.errors import FeaturizeError, IndexFileError, MismatchError, UsageError
 
 FILES = ("index.json", "rows.parquet", "vectors.npy")
@@ -330,6 +332,29 @@ def test_verify_finds_vectors_of_another_length(saved, rewrite_card):
     np.save(saved / "vectors.npy", np.load(saved / "vectors.npy") * 2)
     rewrite_card(saved / "index.json")
     assert [problem.item for problem in verify_index(saved)] == ["vectors.npy"]
+
+
+def test_verify_finds_an_id_that_occurs_twice(saved, rewrite_card):
+    """Rows of one id could not be told apart."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(saved / "rows.parquet")
+    twice = pa.array([rows["id"][0].as_py(), *rows["id"].to_pylist()[:-1]])
+    pq.write_table(rows.set_column(rows.schema.get_field_index("id"), "id", twice), saved / "new")
+    (saved / "new").replace(saved / "rows.parquet")
+    rewrite_card(saved / "index.json")
+    assert [problem.detail for problem in verify_index(saved)] == ["an id occurs twice"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS reserves no room")
+def test_room_for_vectors_is_taken_at_once(tmp_path):
+    """A disk that fills up while they are written would end the process by a signal."""
+    vectors = room_for(1000, 384, tmp_path)
+    open_files = [file.stat() for file in Path("/proc/self/fd").iterdir() if file.exists()]
+    mapped = [file for file in open_files if not file.st_nlink and file.st_size == vectors.nbytes]
+    assert mapped
+    assert all(512 * file.st_blocks >= vectors.nbytes for file in mapped)
 
 
 def test_a_stale_index_says_so(make_table, clustered, tmp_path):
