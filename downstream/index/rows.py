@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROW_GROUP = 2048  # rows that are read to show one of them
 _COPIED = 1 << 20  # bytes at once
 _MOST_GROUPS = 64  # groups that are read one by one; for more, all rows are read and kept
+_KEPT = 1 << 28  # bytes of rows that are kept at most; of more, groups are read one by one
 
 
 class Rows:
@@ -80,15 +81,24 @@ class Rows:
 
         if not len(places):
             return []
-        groups = np.unique(np.searchsorted(self._ends, places, side="right"))
-        if len(groups) > _MOST_GROUPS or "_all" in self.__dict__:
+        numbers = np.searchsorted(self._ends, places, side="right")
+        groups = np.unique(numbers)
+        if "_all" in self.__dict__ or (len(groups) > _MOST_GROUPS and self._is_light):
             return list(self._all.take(places).to_pylist())
-        starts = self._ends[groups] - [self._parquet.metadata.row_group(g).num_rows for g in groups]
-        read = [self._group(int(group)) for group in groups]
-        before = np.cumsum([0, *(part.num_rows for part in read)])[:-1]
-        which = np.searchsorted(starts, places, side="right") - 1
-        near = pa.concat_tables(read)
-        return list(near.take(places - starts[which] + before[which]).to_pylist())
+        near = [
+            self._group(group).take(
+                places[numbers == group] - (self._ends[group - 1] if group else 0)
+            )
+            for group in groups.tolist()
+        ]
+        order = np.argsort(np.argsort(numbers, kind="stable"))
+        return list(pa.concat_tables(near).take(order).to_pylist())
+
+    @property
+    def _is_light(self) -> bool:
+        """Say whether all rows may be kept in memory."""
+        groups = map(self._parquet.metadata.row_group, range(len(self._ends)))
+        return bool(sum(group.total_byte_size for group in groups) <= _KEPT)
 
     @cached_property
     def _all(self) -> pa.Table:

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from downstream import VectorIndex
-from downstream.index import content, inspect_index, verify_index
-from downstream.index.rows import Rows
+from downstream.index import content, inspect_index, rows, verify_index
 from downstream.index.vectors import room_for
 from featurize.errors import FeaturizeError, IndexFileError, MismatchError, UsageError
 
@@ -253,9 +252,9 @@ def test_an_index_that_is_replaced_while_it_is_opened_is_never_mixed(
     old.save(tmp_path / "index")
 
     def replaced(file):
-        monkeypatch.setattr(content, "Rows", Rows)
+        monkeypatch.setattr(content, "Rows", rows.Rows)
         new.save(tmp_path / "index")
-        return Rows(file)
+        return rows.Rows(file)
 
     monkeypatch.setattr(content, "Rows", replaced)
     opened = VectorIndex.open(tmp_path / "index")
@@ -339,12 +338,25 @@ def test_verify_finds_an_id_that_occurs_twice(saved, rewrite_card):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(saved / "rows.parquet")
-    twice = pa.array([rows["id"][0].as_py(), *rows["id"].to_pylist()[:-1]])
-    pq.write_table(rows.set_column(rows.schema.get_field_index("id"), "id", twice), saved / "new")
+    table = pq.read_table(saved / "rows.parquet")
+    twice = pa.array([table["id"][0].as_py(), *table["id"].to_pylist()[:-1]])
+    pq.write_table(table.set_column(table.schema.get_field_index("id"), "id", twice), saved / "new")
     (saved / "new").replace(saved / "rows.parquet")
     rewrite_card(saved / "index.json")
     assert [problem.detail for problem in verify_index(saved)] == ["an id occurs twice"]
+
+
+@pytest.mark.parametrize("kept", [0, 1 << 28])
+def test_rows_come_in_the_order_they_are_asked_for(make_table, clustered, monkeypatch, kept):
+    """However many groups they lie in, and whether these are kept in memory or are too large."""
+    monkeypatch.setattr(rows, "ROW_GROUP", 3)
+    monkeypatch.setattr(rows, "_KEPT", kept)
+    index = VectorIndex.build(make_table(clustered(300)[0]))
+    places = np.random.default_rng(0).integers(300, size=500)
+    for asked in (places[:5], places):
+        found = index._content.rows.take(asked)
+        assert [row["id"] for row in found] == index.row_ids(asked)
+    assert ("_all" in index._content.rows.__dict__) == bool(kept)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS reserves no room")
