@@ -161,7 +161,15 @@ def _beside(ours: Sequence[Built], peers: Sequence[Peer]) -> Iterator[str]:
         "parameter that reaches the recall of ours on the same queries."
     )
     yield ""
-    head = ["memory allowed", "index", "MB", "build s", "tuned by it: recall", "queries/s"]
+    head = [
+        "memory allowed",
+        "index",
+        "MB",
+        "build s",
+        "of it tuning",
+        "tuned: recall",
+        "queries/s",
+    ]
     head += [f"queries/s at {each.recall:.4f}" for each in ours]
     yield from table(head, [_peer_row(peer) for peer in peers])
 
@@ -175,6 +183,7 @@ def _peer_row(peer: Peer) -> list[str]:
         f"`{peer.key}`",
         f"{peer.bytes / 1e6:,.0f}",
         f"{peer.seconds:.1f}",
+        f"{peer.measuring:.1f}",
         f"{peer.tuned.recall:.4f}",
         rate(peer.tuned.together),
         *map(shown, peer.reaching),
