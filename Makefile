@@ -47,6 +47,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/scaling.py run
 	$(BIN)/python benchmarks/data_quality.py
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/search.py
 
 clean:
 	rm -rf $(VENV) .venv-peers runs/demo

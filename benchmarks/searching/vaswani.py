@@ -39,14 +39,18 @@ def lines(options: Options) -> Iterator[str]:
     yield (
         f"Vaswani: {len(collection.documents):,} abstracts, {len(collection.judged)} queries, "
         f"judged relevant or not. {ENCODER} on a CPU, the plain text; nDCG@{CUT} and MAP (to rank "
-        f"{DEPTH:,}) as trec_eval defines them. Approximate kinds are built for a recall of "
-        f"{RECALL}."
+        f"{DEPTH:,}) as trec_eval defines them, the former of a search for {CUT} hits, which looks "
+        f"less far than one for {DEPTH:,}. Approximate kinds are built for a recall of {RECALL}."
     )
     yield ""
     flat, rows, verdicts = None, [], []
     for kind in ("flat", "ivf", "hnsw"):
         index = VectorIndex.build(embedded, kind, RECALL)
-        quality = evaluate(_by_vectors(index, collection, queries), collection.judged)
+        near, deep = (
+            evaluate(_by_vectors(index, collection, queries, k), collection.judged)
+            for k in (CUT, DEPTH)
+        )
+        quality = Quality(near.ndcg, deep.precision)
         flat = flat or quality
         rows.append(_row(kind, quality, flat))
         verdicts.append(_verdict(kind, quality, flat))
@@ -67,10 +71,10 @@ def _embedded(collection: Collection, folder: Path) -> Path:
 
 
 def _by_vectors(
-    index: VectorIndex, collection: Collection, queries: NDArray[np.float32]
+    index: VectorIndex, collection: Collection, queries: NDArray[np.float32], k: int
 ) -> dict[str, list[str]]:
-    """Rank the documents nearest to each query."""
-    places = index.find(queries, DEPTH)[0]
+    """Rank the `k` documents nearest to each query."""
+    places = index.find(queries, k)[0]
     found = (index.row_ids(line[line >= 0]) for line in places)
     return dict(zip(collection.queries, found, strict=True))
 
