@@ -119,7 +119,10 @@ class Artifact:
                 raise TypeError("format and files")
             card["sha256"]
         except FileNotFoundError:
-            raise self.error(f"{path} is no {self.noun}: it holds no {self.card}.") from None
+            found = f"it holds no {self.card}" if path.is_dir() else "there is no such folder"
+            raise self.error(
+                f"{path} is no {self.noun}: {found}.", fix=f"Make one: `{self.command}`."
+            ) from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self.error(
                 f"{path / self.card} is no card of a {self.noun}: {error}.", fix=self.mend

@@ -29,22 +29,22 @@ _INSTEAD = {
 
 
 class Searcher:
-    """An index and, from the first query on that needs it, its encoder.
+    """An index, given as such or as its path, and, from the first query on, its encoder.
 
     The options are those of `QueryEncoder`; a wrong one is refused at once.
     """
 
     def __init__(
         self,
-        index: VectorIndex,
+        index: VectorIndex | str | Path,
         encoder: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         prompt: str | None = None,
     ) -> None:
-        self.index = index
+        self.index = index if isinstance(index, VectorIndex) else VectorIndex.open(index)
         self._asked_prompt = prompt
-        self._queries = QueryEncoder(_origin(index), encoder, device, precision, prompt)
+        self._queries = QueryEncoder(_origin(self.index), encoder, device, precision, prompt)
 
     def text(
         self,
@@ -144,8 +144,9 @@ def read_vectors(path: Path) -> NDArray[Any]:
         if vectors.ndim not in (1, 2):
             raise ValueError(f"an array of {vectors.ndim} dimensions")
     except (OSError, ValueError) as error:
+        found = "there is no such file" if not path.is_file() else "no array of numbers is in it"
         raise UsageError(
-            f"--vector {path} is no file of vectors: {error}.",
+            f"--vector {path} is no file of vectors: {found}.",
             fix="Save one vector, or one a row, with numpy.save.",
         ) from error
     return np.atleast_2d(vectors)

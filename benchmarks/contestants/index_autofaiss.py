@@ -1,8 +1,8 @@
 """autofaiss: builds an index of vectors in a file, and looks how far it must search.
 
 Reads one JSON object from stdin and prints one to stdout. It asks for `vectors`, `queries` and
-`truth` (the true ten neighbours), files of numpy's; `memory`, such as "400MB", or null for the
-default; and the `recalls` for which the smallest search parameter is wanted.
+`truth` (the true ten neighbours), files of numpy's; `key`, of the index, and `memory`, such as
+"400MB", or null for what it chooses; and the `recalls` for which the smallest search parameter is wanted.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def main() -> None:
     queries, truth = np.load(asked["queries"]), np.load(asked["truth"])
     vectors = np.load(asked["vectors"])
     limit = {"max_index_memory_usage": asked["memory"]} if asked["memory"] else {}
+    limit |= {"index_key": asked["key"]} if asked["key"] else {}
     stages = _Stages()
     logging.getLogger("autofaiss").addHandler(stages)
     began = time.perf_counter()

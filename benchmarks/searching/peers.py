@@ -27,13 +27,23 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What autofaiss is asked for, and the seconds it may take; by default it chooses by itself."""
+
+    name: str
+    most_seconds: int
+    key: str | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """An index that autofaiss has built; `reaching` are None where no parameter does.
 
     Of its seconds of building, `measuring` went to tuning and measuring the built index.
     """
 
-    limit: int | None
+    asked: Asked
     seconds: float
     measuring: float
     key: str
@@ -53,22 +63,28 @@ class Task:
     recalls: list[float]
 
 
-def built_by_autofaiss(task: Task, limit: int | None, peers: Path) -> Peer:
-    """Let autofaiss build an index within so many bytes, or its default."""
-    asked: dict[str, Any] = {
+def built_by_autofaiss(task: Task, asked: Asked, peers: Path) -> Peer | None:
+    """Let autofaiss build an index; None where it takes longer than it may."""
+    memory = None if asked.memory is None else f"{asked.memory / 2**20:.0f}MB"
+    given: dict[str, Any] = {
         **{name: str(getattr(task, name)) for name in ("vectors", "queries", "truth")},
         "recalls": task.recalls,
-        "memory": None if limit is None else f"{limit / 2**20:.0f}MB",
+        "key": asked.key,
+        "memory": memory,
     }
-    done = subprocess.run(
-        [python_of(PEER, peers), SCRIPTS / "index_autofaiss.py"],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        env={**os.environ, **dict.fromkeys(_THREADS, str(CORES)), "PYTHONPATH": ""},
-    )
+    try:
+        done = subprocess.run(
+            [python_of(PEER, peers), SCRIPTS / "index_autofaiss.py"],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            env={**os.environ, **dict.fromkeys(_THREADS, str(CORES)), "PYTHONPATH": ""},
+            timeout=asked.most_seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return None
     if done.returncode:
         raise RuntimeError(f"autofaiss ended with {done.returncode}: {done.stderr[-2000:]}")
     told = json.loads(done.stdout)
     reaching = [None if point is None else Point(**point) for point in told.pop("reaching")]
-    return Peer(limit=limit, tuned=Point(**told.pop("tuned")), reaching=reaching, **told)
+    return Peer(asked=asked, tuned=Point(**told.pop("tuned")), reaching=reaching, **told)

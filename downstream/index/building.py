@@ -80,6 +80,7 @@ def _filling(
 def _stored(batches: Iterable[pa.RecordBatch], schema: pa.Schema, scratch: Path | None) -> Rows:
     file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - open as long as the rows are
     write_rows(batches, schema, file)
+    file.flush()
     return Rows(file)
 
 

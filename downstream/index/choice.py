@@ -132,8 +132,8 @@ def _fitting(kinds: tuple[str, ...], rows: int, dim: int, aim: Aim) -> list[str]
     least = min(needs, key=needs.__getitem__)
     if needs[least] > room and aim.memory is not None:
         raise IndexFileError(
-            f"{least} takes about {needs[least] / 1e6:,.0f} MB of memory for {rows:,} rows of "
-            f"{dim} numbers; {room / 1e6:,.0f} MB were allowed.",
+            f"{least} takes about {needs[least] / 1e6:,.3g} MB of memory for {rows:,} rows of "
+            f"{dim} numbers, the least of what may be chosen; {room / 1e6:,.3g} MB were allowed.",
             fix="Allow more with --memory, or embed with fewer dimensions.",
         )
     return [kind for kind in kinds if needs[kind] <= room] or [least]

@@ -6,6 +6,7 @@ import importlib.metadata
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -127,7 +128,9 @@ def _opened(path: Path, *, outdated: bool) -> tuple[Json, Content]:
         if not outdated:
             INDEX.require_not_forgotten(origin["table"], origin["version"], origin.get("table_id"))
         return facts, _read(path, facts)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SyntaxError) as error:
+        raise IndexFileError(f"{path} is no complete index: {error}.", fix=INDEX.mend) from error
+    except (pa.ArrowException, TokenError) as error:
         raise IndexFileError(f"{path} is no complete index: {error}.", fix=INDEX.mend) from error
 
 

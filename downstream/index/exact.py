@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NONE = -1
+TIE = 1e-6  # cosines this near count as equal: vectors of float32 have about unit length
 SPARE = 4  # more than asked for are scored again: in float32 the last places may change hands
 _BLOCK = 1 << 24  # numbers of stored vectors that are copied, or cosines held, at once
 _FEW = 4  # queries that are faster asked without a copy of the rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from downstream.filters import Filter, Selection
 from downstream.index.content import Content
-from downstream.index.exact import NONE
+from downstream.index.exact import NONE, TIE
 from downstream.index.origin import Drift, Watch
 from downstream.index.tuning import efforts_among
 from downstream.index.vectors import normalised
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _ASKED = 1 << 20  # hits asked for at once
+_COMPARED = 10_000  # ids that one which is not there is compared with
 _EXACT_FIRST = 100  # queries under one filter that measuring its efforts is not worth while for
 
 Found = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
@@ -70,7 +72,7 @@ class Finder:
         ]
         places, cosines = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         if min_score is not None:
-            under = cosines < min_score
+            under = cosines < min_score - TIE
             places[under], cosines[under] = NONE, -np.inf
         return places, cosines
 
@@ -88,6 +90,16 @@ class Finder:
     def selected(self, where: str) -> Selection:
         """Return which rows a filter selects."""
         return self._condition(where).selection
+
+    def advice(self, id: str) -> str:
+        """Say what to do about an id that no row has."""
+        if len(self.drift().missing):
+            return (
+                "Its table has rows that the index has not: `featurize index --update` adds them."
+            )
+        ids = self._content.rows.ids
+        near = difflib.get_close_matches(id, ids[:_COMPARED], 1) or ids[:1]
+        return f"Its {len(self._content):,} ids look like {near[0]!r}."
 
     def _condition(self, where: str) -> _Condition:
         """Return what is known of a filter; that of the last one is kept."""

@@ -17,6 +17,7 @@ from downstream.index.origin import Drift, require_near, require_same
 from downstream.index.updating import built, shortfall, updated
 from featurize.bundle import EncoderCard
 from featurize.errors import IndexFileError
+from featurize.table.layout import Layout
 from featurize.types import Json, Reporter, Silent
 
 if TYPE_CHECKING:
@@ -172,6 +173,11 @@ class VectorIndex:
         """
         return self.drift().counts
 
+    @property
+    def has_table(self) -> bool:
+        """Say whether there is a table where the index's was."""
+        return Layout.of(Path(self.origin["table"])).log.is_dir()
+
     def drift(self) -> Drift:
         """Return how the table has moved on, looking at it again where something was committed."""
         return self._finder.drift()
@@ -194,7 +200,7 @@ class VectorIndex:
         or the columns are others. Raises MismatchError for a table of another encoder.
         """
         opened = open_table(self.origin["table"] if table is None else table)
-        require_same(self.encoder, opened)
+        require_same(self.origin, self.encoder, opened)
         self.facts, self._content, done = updated(
             self.facts,
             self._content,
@@ -231,6 +237,6 @@ class VectorIndex:
         if place is None or (allowed is not None and not allowed[place]):
             raise IndexFileError(
                 f"The index has no row with the id {id!r}.",
-                fix=f"Its {len(self)} ids look like {self.ids[0]!r}." if len(self) else "",
+                fix=self._finder.advice(id),
             )
         return place

@@ -100,7 +100,7 @@ class Watch:
             before = self._last_change()
             try:
                 table = EmbeddingTable.open(self._origin["table"])
-                require_same(self._card, table)
+                require_same(self._origin, self._card, table)
                 is_as_it_was = _state(table.parts) == self._origin["state"]
                 return NO_DRIFT if is_as_it_was else compare(table, rows, live)
             except (OSError, TableError, FileError):
@@ -108,16 +108,19 @@ class Watch:
                     return NO_DRIFT  # else its files went because a newer version has others
 
 
-def require_same(card: EncoderCard, table: EmbeddingTable) -> None:
+def require_same(origin: Json, card: EncoderCard, table: EmbeddingTable) -> None:
     """Raise MismatchError, naming the field, for a table of another encoder than an index's."""
     try:
         card.require_same_space(table.card, here="the index", there=str(table.path))
     except MismatchError as error:
-        raise MismatchError(
-            error.message,
-            fix=f"The table was made anew by another encoder: make the index again with "
-            f"`featurize index {table.path} --out INDEX`.",
-        ) from None
+        is_its_own = str(table.path.resolve()) == origin["table"]
+        fix = (
+            f"The table was made anew by another encoder: make the index again with "
+            f"`featurize index {table.path} --out INDEX`."
+            if is_its_own
+            else f"The index is of {origin['table']}: name that table, or another --out."
+        )
+        raise MismatchError(error.message, fix=fix) from None
 
 
 def require_near(facts: Json, queries: EmbeddingTable) -> None:

@@ -72,14 +72,14 @@ class Retriever:
         least: float,
         allowed: NDArray[np.bool_] | None = None,
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield for each query all allowed rows with at least that cosine, best first."""
+        """Yield for each query all allowed rows that reach a cosine, within 1e-6, best first."""
         rows = None if allowed is None else np.flatnonzero(allowed)
         for start in range(0, len(queries), _TOGETHER):
             block = queries[start : start + _TOGETHER]
             for number, near in enumerate(exact.within(block, self.vectors, least, rows)):
                 asked = block[number : number + 1]
                 places, cosines = exact.ranked(asked, self.vectors, near[np.newaxis], len(near))
-                reached = cosines[0] >= least
+                reached = cosines[0] >= least - exact.TIE
                 yield places[0][reached], cosines[0][reached]
 
     @cached_property

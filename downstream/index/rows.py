@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import weakref
@@ -13,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from downstream.parquet_file import writer
+from featurize.errors import IndexFileError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,16 +29,18 @@ _KEPT = 1 << 28  # bytes of rows that are kept at most; of more, groups are read
 class Rows:
     """The rows of an open Parquet file, which may lose its name in the meantime.
 
-    Threads take turns: a reader of Arrow that two of them use at once can corrupt its memory.
+    Threads take turns: a reader of Arrow that two of them use at once can corrupt its memory. Arrow
+    reads the file itself: were it Python's, its threads could meet an interpreter that has ended.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._file = file
         self._turn = threading.Lock()
         weakref.finalize(self, file.close)
-        self._parquet = pq.ParquetFile(file)
+        self._parquet = pq.ParquetFile(pa.memory_map(f"/dev/fd/{file.fileno()}"))
         groups = range(self._parquet.num_row_groups)
         self._ends = np.cumsum([self._parquet.metadata.row_group(g).num_rows for g in groups])
 
@@ -61,7 +65,7 @@ class Rows:
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Return whole columns."""
-        with self._turn:
+        with self._turn, _whole():
             return self._parquet.read(columns=list(columns))
 
     def copy_to(self, file: IO[bytes]) -> None:
@@ -105,8 +109,22 @@ class Rows:
         return self.read(self.schema.names)
 
     def _group(self, number: int) -> pa.Table:
-        with self._turn:
+        with self._turn, _whole():
             return self._parquet.read_row_group(number)
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """Raise IndexFileError for rows that cannot be read, though their hash fits."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise IndexFileError(
+            f"The rows of the index cannot be read: {error}.",
+            fix="Make the index again: `featurize index TABLE --out INDEX`.",
+        ) from error
 
 
 def write_rows(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from downstream.index.exact import TIE
 from downstream.index.retriever import DEPTHS, Retriever
 from featurize.types import Json
 
@@ -19,8 +20,8 @@ _ASKED = 250  # rows that efforts for a filter are measured by
 _ENOUGH = 20  # rows apart that recall can be measured by
 _ERRORS = 3  # standard errors by which the mean must clear the target
 _ALONE, _ALONE_EXACT = 30, 5  # queries that are timed one by one
-_TIE = 1e-6  # cosines this near count as equal
 _PATIENCE = 1.0  # seconds that a measurement may take in any case
+_TOO_LATE = 10  # times as slow as exact search
 _HIGHEST = 0.999  # recall up to which the curve is drawn
 
 
@@ -108,7 +109,8 @@ def measure(
         points.append(point)
         is_enough = min(point.bound.values()) >= recall
         is_high = is_enough and point.bound[DEPTHS[0]] >= _HIGHEST
-        if is_high or took > max(trial.exact_seconds, _PATIENCE):
+        is_late = took > max(trial.exact_seconds, _PATIENCE) and point.bound[DEPTHS[0]] >= recall
+        if is_high or is_late or took > _TOO_LATE * max(trial.exact_seconds, _PATIENCE):
             break
     measure, flat = retriever.graph.measure, trial.exact_point(retriever.vectors)
     return Curve(measure, points, _enough(points, recall), flat, len(trial.places))
@@ -204,7 +206,7 @@ class _Trial:
             began = time.perf_counter()
             cosines = self.search(retriever, depth, effort)
             seconds[depth] = time.perf_counter() - began
-            hits = cosines >= self.last[depth][:, np.newaxis] - _TIE
+            hits = cosines >= self.last[depth][:, np.newaxis] - TIE
             shares = np.minimum(hits.sum(axis=1) / min(depth, self.others), 1.0)
             recall[depth] = float(shares.mean())
             bound[depth] = recall[depth] - _ERRORS * float(shares.std()) / len(shares) ** 0.5

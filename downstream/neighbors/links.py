@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from downstream.index.exact import cosines_of
+from downstream.index.exact import TIE, cosines_of
 from downstream.neighbors.joining import joined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TOLERANCE = 1e-6  # by which a cosine of equal vectors in float32 may miss 1
 ROWS, COLUMNS = 1 << 11, 1 << 12  # of the tiles in which cosines are computed
 _ROUNDING = 1e-5  # by which sums in float32 may be wrong
 _CHECKED = 1 << 14  # pairs whose cosines are computed again at once
@@ -39,7 +38,7 @@ class Links:
 
     def reach(self, cosines: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Say which cosines reach the threshold."""
-        return cosines >= self.threshold - TOLERANCE
+        return cosines >= self.threshold - TIE
 
     def join(self, pairs: NDArray[np.intp]) -> None:
         """Make one group of each pair of vectors, (m, 2), that have different owners."""

@@ -13,7 +13,6 @@ from downstream.sheet.cards import answer
 from downstream.sheet.pictures import Pictures, is_image
 from downstream.sheet.query import Query
 from featurize.errors import IndexFileError
-from featurize.types import Progress, Reporter, Silent
 from featurize.wording import counted
 
 if TYPE_CHECKING:
@@ -38,25 +37,25 @@ def write_sheet(
     *,
     source: str | Path | None = None,
     title: str = "search",
-    reporter: Reporter | None = None,
+    remarks: Sequence[str] = (),
 ) -> None:
     """Write one page with the `hits` of each query, as a whole or not at all.
 
     Images are shown from the files below `source`, the folder that the table was made of, as far
     as they are still what was embedded. Beyond 50 queries, 100 hits of each and 32 MiB of pictures
-    the rest is counted. The page needs no other file and no network, and runs nothing. Raises
-    UsageError for a name that does not end in .html, a place inside a table and a source that is
-    not there; IndexFileError where a file is in the way that is no earlier sheet.
+    the rest is counted; `remarks` are sentences about all of it. The page needs no other file and
+    no network, and runs nothing. Raises UsageError for a name that does not end in .html, a place
+    inside a table and a source that is not there; IndexFileError where a file is in the way that is
+    no earlier sheet.
     """
     place = free_sheet(path, source)
-    pictures, reporter = Pictures(source), reporter or Silent()
+    pictures = Pictures(source)
     shown = list(zip(queries, hits, strict=True))[:MOST_QUERIES]
     parts = []
     for number, (query, found) in enumerate(shown, 1):
         parts.append(answer(number, query, found, pictures))
-        reporter.progress(Progress("sheet", number, len(shown)))
     body = (
-        f"{_head(title, hits)}<main>{_remarks(hits, source)}{_links(queries)}"
+        f"{_head(title, hits)}<main>{_remarks(hits, source, remarks)}{_links(queries)}"
         f'<div class="answers">{"".join(parts)}</div></main>'
     )
     _SHEET.write(place, _SHEET.html(plain(title), body))
@@ -71,9 +70,11 @@ def _head(title: str, hits: Sequence[Sequence[Hit]]) -> str:
     )
 
 
-def _remarks(hits: Sequence[Sequence[Hit]], source: str | Path | None) -> str:
+def _remarks(
+    hits: Sequence[Sequence[Hit]], source: str | Path | None, remarks: Sequence[str]
+) -> str:
     """Say what the page does not show."""
-    told = []
+    told = [plain(sentence) for sentence in remarks]
     if source is None and any(is_image(hit.columns) for found in hits for hit in found):
         told.append("Images are shown where --source names the folder they were embedded from.")
     more = len(hits) - MOST_QUERIES

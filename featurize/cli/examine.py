@@ -66,7 +66,8 @@ def verify(_console: Console, path: PathArgument) -> Outcome:
     listed = [asdict(problem) for problem in problems]
     data: Json = {"kind": kind.name, "path": str(path), "sound": not problems, "problems": listed}
     if problems:
-        return Outcome(data, _as_report(f"{path}: {kind.name}", problems), EXIT_UNSOUND)
+        report = _as_report(f"{path}: {kind.name}", problems)
+        return Outcome(data, report, EXIT_UNSOUND, why=report.partition("\n")[0])
     data["complete"] = kind.name != "table" or _open_table(path).complete
     data["remarks"] = kind.remarks(path)
     return Outcome(data, "\n  ".join([f"{path}: {kind.name}, sound", *data["remarks"]]))

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from featurize.cli.answers import Answers, ask
 from featurize.cli.command import command
 from featurize.cli.console import Console, Outcome
+from featurize.cli.freshness import freshness, heed, limits, tell_uncast
 from featurize.cli.hits import hits_table
-from featurize.errors import IndexFileError, UsageError
+from featurize.errors import UsageError
 from featurize.types import Json
 from featurize.wording import counted
 
 if TYPE_CHECKING:
-    from downstream import Hit, Searcher, VectorIndex
+    from downstream import VectorIndex
     from downstream.index.listing import Found
-    from downstream.sheet import Query
 
 HITS = 10
 HtmlOption = Annotated[
@@ -39,29 +40,6 @@ SourceOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the command."""
     command(app, "search", search)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """What was asked, and the hits of each query."""
-
-    queries: list[Query]
-    hits: list[list[Hit]]
-
-    def to_json(self) -> list[list[Json]]:
-        """Return the hits as the contract has them."""
-        return [
-            [{"id": hit.id, "score": hit.score, "columns": hit.columns} for hit in found]
-            for found in self.hits
-        ]
-
-    def places(self, index: VectorIndex) -> Iterator[Found]:
-        """Yield names, places and cosines of the hits as `write_hits` takes them."""
-        import numpy as np
-
-        for query, hits in zip(self.queries, self.hits, strict=True):
-            places = np.array([[index.place(hit.id) for hit in hits]], np.int64)
-            yield [query.name], places, np.array([[hit.score for hit in hits]])
 
 
 def search(  # noqa: PLR0913 - a command's options are its parameters
@@ -122,8 +100,8 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
     _require_one(given)
     _check_places(out, html, source)
     opened = VectorIndex.open(index)
-    _heed(console, opened, strict)
-    _tell_uncast(console, opened, where)
+    remarks = heed(console, index, opened, strict)
+    tell_uncast(console, opened, where)
     searcher = Searcher(opened, encoder=encoder, device=device, prompt=prompt)
     if query is not None and searcher.prompt is not None and searcher.prompt.text:
         console.say(f"Before the query stands {searcher.prompt.text!r}.")
@@ -132,15 +110,15 @@ def search(  # noqa: PLR0913 - a command's options are its parameters
     if queries is not None and out is not None and html is None:
         found = find_rows(opened, queries, **options)
         return _listed(opened, out, found, {"queries": str(queries), **options})
-    answers = _ask(searcher, given, options)
+    answers = ask(searcher, given, options)
     page: Json = {}
     if html is not None:
-        _write_sheet(console, html, source, index, answers)
+        _write_sheet(console, (html, source), index, answers, [*remarks, *limits(options)])
         page = {"html": str(html)}
     if out is not None:
         listed = _listed(opened, out, answers.places(opened), options)
         return replace(listed, data=listed.data | page)
-    data = {"hits": answers.to_json(), "stale": opened.staleness(), **page}
+    data = {"hits": answers.to_json(), **freshness(opened), **page}
     return Outcome(data, hits_table(answers.queries, answers.hits), essential=True)
 
 
@@ -151,27 +129,6 @@ def _require_one(given: Json) -> None:
             "--queries TABLE.",
             fix="For a text: featurize search INDEX 'the text'.",
         )
-
-
-def _ask(searcher: Searcher, given: Json, options: Json) -> _Answers:
-    """Ask the one thing that is given."""
-    from downstream.sheet import Query, QueryKind
-    from featurize import open_table
-
-    if (text := given["query"]) is not None:
-        return _Answers([Query(QueryKind.TEXT, text)], [searcher.text(text, **options)])
-    if (image := given["image"]) is not None:
-        return _Answers([Query(QueryKind.IMAGE, str(image))], [searcher.image(image, **options)])
-    if (row := given["id"]) is not None:
-        own = searcher.index.row(row)
-        return _Answers([Query(QueryKind.ROW, row, own)], [searcher.id(row, **options)])
-    if (file := given["vector"]) is not None:
-        hits = searcher.file(file, **options)
-        names = (f"{file.name}#{number}" for number in range(1, len(hits) + 1))
-        return _Answers([Query(QueryKind.VECTOR, name) for name in names], hits)
-    table = open_table(given["queries"])
-    hits = searcher.index.search_table(table, **options)
-    return _Answers([Query(QueryKind.ROW, row) for row in table.ids], hits)
 
 
 def _check_places(out: Path | None, html: Path | None, source: Path | None) -> None:
@@ -191,12 +148,23 @@ def _check_places(out: Path | None, html: Path | None, source: Path | None) -> N
 
 
 def _write_sheet(
-    console: Console, html: Path, source: Path | None, index: Path, answers: _Answers
+    console: Console,
+    place: tuple[Path, Path | None],
+    index: Path,
+    answers: Answers,
+    remarks: list[str],
 ) -> None:
     from downstream.sheet import write_sheet
 
-    title = index.resolve().name
-    write_sheet(html, answers.queries, answers.hits, source=source, title=title, reporter=console)
+    (html, source), title = place, index.resolve().name
+    write_sheet(
+        html,
+        answers.queries,
+        answers.hits,
+        source=source,
+        title=title,
+        remarks=remarks,
+    )
     console.say(f"{html}: the hits as a page")
 
 
@@ -205,29 +173,5 @@ def _listed(index: VectorIndex, out: Path, found: Iterable[Found], asked: Json) 
     from downstream.index.listing import write_hits
 
     rows = write_hits(out, "search", index, found, asked)
-    data = {"out": str(out), "rows": rows, "stale": index.staleness()}
+    data = {"out": str(out), "rows": rows, **freshness(index)}
     return Outcome(data, f"{out}: {counted(rows, 'hit')}")
-
-
-def _heed(console: Console, index: VectorIndex, strict: bool) -> None:
-    """Warn of an index its table moved on from; refuse it where `strict`."""
-    drift = index.drift()
-    if not drift:
-        return
-    told = (
-        f"The table has moved on: {len(drift.missing):,} of its rows are not in the index, "
-        f"{len(drift.removed):,} of the index's rows are gone, {len(drift.changed):,} have other "
-        "columns now."
-    )
-    if strict:
-        fix = f"Bring it up to date: featurize index {index.origin['table']} --out INDEX --update"
-        raise IndexFileError(told, fix=f"{fix}; or leave out --strict.")
-    console.say(told)
-
-
-def _tell_uncast(console: Console, index: VectorIndex, where: str | None) -> None:
-    """Say how many values a filter could not compare."""
-    if where is not None:
-        for column, count in index.uncast(where).items():
-            values = counted(count, "value")
-            console.say(f"Not selected, as no number can be read: {values} of `{column}`.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,6 @@ from featurize.types import Json
 from featurize.wording import counted
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from downstream import VectorIndex
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -135,52 +134,51 @@ def _described(built: VectorIndex) -> Json:
     }
 
 
-def _as_text(data: Json) -> RenderableType:
-    from rich.console import Group
-
-    lines: list[RenderableType] = [
+def _as_text(data: Json) -> str:
+    lines = [
         f"{data['index']}: {data['kind']} index of {counted(data['rows'], 'row')}, "
         f"version {data['version']} of {data['table']}"
     ]
     if "rebuilt" in data:
         lines.append(_what_changed(data))
     if data["curve"] is not None:
-        lines += [_curve(data), _chosen(data)]
+        lines += [*_curve(data["curve"]), _chosen(data)]
     if data["incomplete"]:
         lines.append(INCOMPLETE)
-    return Group(*lines) if data["curve"] is not None else "\n".join(map(str, lines))
+    return "\n".join(lines)
 
 
 def _what_changed(data: Json) -> str:
     counts = [f"{data[key]:,} {key}" for key in ("added", "removed", "changed") if data[key]]
-    line = ", ".join(counts) or "nothing changed"
-    return f"{line}; built anew: {data['rebuilt']}" if data["rebuilt"] else line
+    anew = [f"built anew, because {data['rebuilt']}"] if data["rebuilt"] else []
+    return "; ".join([*filter(None, [", ".join(counts)]), *anew]) or "nothing changed"
 
 
-def _curve(data: Json) -> RenderableType:
-    """Lay out recall and time of each effort that was tried."""
-    from rich.table import Table
-
-    curve = data["curve"]
-    chosen = curve["efforts"]["10"]
-    shown = Table(box=None, pad_edge=False)
-    for name in ("", curve["measure"], "recall@10", "recall@100", "queries/s", "ms alone"):
-        shown.add_column(name, justify="right")
+def _curve(curve: Json) -> Iterator[str]:
+    """Lay out recall and time of each effort that was tried, and mark those that are taken."""
+    taken = {effort: f"→@{depth}" for depth, effort in reversed(curve["efforts"].items())}
+    titles = ("", curve["measure"], "recall@10", "recall@100", "queries/s", "ms alone")
+    widths = [max(8, len(title)) for title in titles]
+    yield _aligned(titles, widths)
     for point in [*curve["points"], curve["exact"]]:
-        shown.add_row(
-            "→" if point["effort"] == chosen else "",
+        cells = (
+            taken.get(point["effort"], ""),
             f"{point['effort']:,}" if point["effort"] else "exact",
             *(f"{value:.4f}" for value in point["recall"].values()),
             f"{point['queries_per_second']:,.0f}",
             f"{point['milliseconds']:.2f}",
         )
-    return shown
+        yield _aligned(cells, widths)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return " ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
 
 
 def _chosen(data: Json) -> str:
-    target, reached = data["recall"]["target"], data["recall"]["reached"]
+    recall, asked = data["recall"], data["curve"]["queries"]
+    whose = "that it was not built of" if asked < data["rows"] else "of its own, all there are"
     return (
-        f"recall of ten hits {reached:.4f} (asked: {target}), measured with "
-        f"{data['curve']['queries']:,} rows that it was not built of; about "
-        f"{data['memory'] / 1e6:,.0f} MB in memory"
+        f"recall of ten hits {recall['reached']:.4f} (asked: {recall['target']}), measured with "
+        f"{counted(asked, 'row')} {whose}; about {data['memory'] / 1e6:,.3g} MB in memory"
     )

@@ -226,7 +226,7 @@ def test_html_writes_a_sheet(command, index, tmp_path):
     assert "html" not in command("search", index, "the red fox", "--json")[1]
     both = ("--html", page, "--out", tmp_path / "hits.parquet", "--json")
     data = command("search", index, "the red fox", *both)[1]
-    assert (data.keys(), data["html"]) == ({"out", "rows", "stale", "html"}, str(page))
+    assert (data.keys(), data["html"]) == ({"out", "rows", "stale", "changed", "html"}, str(page))
 
 
 def test_html_shows_images_from_their_source(command, tiny_image, tmp_path):
@@ -397,7 +397,8 @@ def test_an_index_follows_its_table(command, told, priced, tmp_path):
     assert command("embed", rows, "--out", table, "--json")[0] == 0
     code, _, err = told("search", priced, "fox")
     assert code == 0
-    assert "1 of its rows are not in the index, 1 of the index's rows are gone, 1 have other" in err
+    assert "1 row not in the index, 1 row of the index gone, 1 row with other columns" in err
+    assert "--update" in err
     code, data, _ = command("search", priced, "fox", "--strict", "--json")
     assert (code, data["error"]["kind"]) == (1, "index")
     assert "--update" in data["error"]["fix"]
