@@ -2,7 +2,8 @@
 
 Reads one JSON object from stdin and prints one to stdout. It asks for `vectors`, `queries` and
 `truth` (the true ten neighbours), files of numpy's; `key`, of the index, and `memory`, such as
-"400MB", or null for what it chooses; and the `recalls` for which the smallest search parameter is wanted.
+"400MB", or null for what it chooses; and the `recalls` for which the smallest search parameter is
+wanted.
 """
 
 from __future__ import annotations

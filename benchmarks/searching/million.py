@@ -160,7 +160,7 @@ def _beside(
     task = _task(drawn, queries, truth, ours)
     memory = max(each.memory for each in ours)
     asked = (
-        Asked("the kind of ours, so its memory", PATIENCE, key=f"IVF{CELLS},SQ8"),
+        Asked("as many cells as ours", PATIENCE, key=f"IVF{CELLS},Flat"),  # it refuses 8-bit ones
         Asked("its choice in the memory of ours", PATIENCE, memory=memory),
         Asked("its choice", 2 * PATIENCE),
     )
