@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TITLE = "Search: a million vectors"
 TARGETS, NEAR, QUERIES = (0.80, 0.90, 0.95, 0.99), 10, 1000
 SPEED_AT, FASTER = 0.95, 10
-BESIDE_PEER, PATIENCE = LOW_RANK, 240  # seconds that autofaiss may take, or twice so many
+BESIDE_PEER, PATIENCE = LOW_RANK, 120  # seconds that autofaiss may take, or twice so many
 CELLS = 2048  # of an inverted file of ours over a million rows
 
 
