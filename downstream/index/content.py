@@ -148,6 +148,8 @@ def _read(path: Path, facts: Json) -> Content:
         return Content(rows, Retriever(vectors), removed)
     if facts["method"] not in KINDS:
         raise ValueError(f"an index of kind {facts['method']!r} is not known")
+    if str(DEPTHS[0]) not in facts["curve"]["efforts"] or not {"aim", "recall"} <= facts.keys():
+        raise ValueError("its card does not say how far it searches, and what for")
     graph, apart = (
         read_graph(GRAPHS[facts["method"]], path / GRAPH),
         _places(path / APART, facts, len(rows)),

@@ -56,6 +56,12 @@ class Finder:
         """Return how the table has moved on, looking at it again where something was committed."""
         return self._watch.drift(self._content.rows, self._content.live)
 
+    @property
+    def unknown(self) -> str | None:
+        """Say why nothing tells whether the table has moved on; None where it is known."""
+        self.drift()
+        return self._watch.unknown
+
     def find(
         self, vectors: ArrayLike, k: int | None, where: str | None, min_score: float | None
     ) -> Found:
@@ -166,9 +172,9 @@ class Finder:
 
 def require_count(k: int) -> int:
     """Return a number of hits; raise UsageError unless it is a whole one from 1 up."""
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise UsageError(f"-k expects a number of hits from 1 up, got {k!r}.")
-    return k
+    return int(k)
 
 
 def require_score(least: float | None) -> None:

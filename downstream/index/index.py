@@ -17,7 +17,6 @@ from downstream.index.origin import Drift, require_near, require_same
 from downstream.index.updating import built, shortfall, updated
 from featurize.bundle import EncoderCard
 from featurize.errors import IndexFileError
-from featurize.table.layout import Layout
 from featurize.types import Json, Reporter, Silent
 
 if TYPE_CHECKING:
@@ -174,9 +173,9 @@ class VectorIndex:
         return self.drift().counts
 
     @property
-    def has_table(self) -> bool:
-        """Say whether there is a table where the index's was."""
-        return Layout.of(Path(self.origin["table"])).log.is_dir()
+    def unknown(self) -> str | None:
+        """Say why nothing tells whether the table has moved on, as where it is gone; None else."""
+        return self._finder.unknown
 
     def drift(self) -> Drift:
         """Return how the table has moved on, looking at it again where something was committed."""

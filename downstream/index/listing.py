@@ -16,7 +16,7 @@ from downstream.index.origin import require_near
 from downstream.parquet_file import ParquetKind
 from featurize.errors import IndexFileError
 from featurize.table.layout import EMBEDDING, METADATA_KEY
-from featurize.table.reader import vectors_of
+from featurize.table.reader import BATCH, vectors_of
 from featurize.types import Json
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Found: TypeAlias = tuple[Sequence[str], NDArray[np.int64], NDArray[np.float64]]
 
 FORMAT = 1
+_UNBOUNDED = 256  # queries at once that may each have any number of hits
 COLUMNS = ("query", "rank", "id", "score")
 
 
@@ -43,7 +44,8 @@ def find_rows(
     """
     queries = open_table(queries)
     require_near(index.facts, queries)
-    for batch in queries.iter_batches(["id", EMBEDDING]):
+    size = BATCH if k is not None else _UNBOUNDED
+    for batch in queries.iter_batches(["id", EMBEDDING], size):
         near = index.find(vectors_of(batch), k, where=where, min_score=min_score)
         yield batch.column("id").to_pylist(), *near
 

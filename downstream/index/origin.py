@@ -77,15 +77,19 @@ class Watch:
         self._log = Layout.of(Path(origin["table"])).log
         self._seen: int | None = None
         self._drift = NO_DRIFT
+        self.unknown: str | None = None  # why nothing tells whether the table has moved on
 
     def drift(self, rows: Rows, live: NDArray[np.bool_] | None) -> Drift:
         """Return how the table differs from these rows, those that are `live` (n,).
 
-        Where no table lies at its recorded path nothing is known, and nothing differs. Raises
-        MismatchError where another encoder has made the table anew.
+        Where no table lies at its recorded path, or one that cannot be read, nothing is known, as
+        `unknown` says then, and nothing differs. Raises MismatchError where another encoder has
+        made the table anew.
         """
         now = self._last_change()
-        if now != self._seen:
+        if now is None and self._seen is None:
+            self.unknown = f"No table lies at {self._origin['table']}."
+        elif now != self._seen:
             self._drift = self._compared(rows, live)
             self._seen = now
         return self._drift
@@ -97,15 +101,17 @@ class Watch:
 
     def _compared(self, rows: Rows, live: NDArray[np.bool_] | None) -> Drift:
         while True:
-            before = self._last_change()
+            before, self.unknown = self._last_change(), None
             try:
                 table = EmbeddingTable.open(self._origin["table"])
                 require_same(self._origin, self._card, table)
                 is_as_it_was = _state(table.parts) == self._origin["state"]
                 return NO_DRIFT if is_as_it_was else compare(table, rows, live)
-            except (OSError, TableError, FileError):
+            except (OSError, TableError, FileError) as error:
                 if self._last_change() == before:
-                    return NO_DRIFT  # else its files went because a newer version has others
+                    self.unknown = str(error).partition("\n")[0]
+                    return NO_DRIFT
+                # else its files went because a newer version has others
 
 
 def require_same(origin: Json, card: EncoderCard, table: EmbeddingTable) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downstream.index.building import read_changes, read_table
-from downstream.index.choice import AUTO, FLAT, FLAT_NUMBERS, Aim, build
+from downstream.index.choice import AUTO, FLAT, FLAT_NUMBERS, Aim, build, memory_of
 from downstream.index.content import Content, facts_of
 from downstream.index.graphs.base import sample
 from downstream.index.origin import Drift, compare, origin_of
@@ -49,7 +49,7 @@ def updated(
         "added": len(drift.missing),
         "removed": len(drift.removed),
         "changed": len(drift.changed),
-        "rebuilt": _why_anew(facts, content, table, drift),
+        "rebuilt": _why_anew(facts, content, table, drift, aim),
     }
     if done["rebuilt"] is None:
         if not drift:
@@ -73,7 +73,9 @@ def shortfall(facts: Json, content: Content) -> str | None:
     return f"it finds {now:.4f} of ten nearest rows, not {then:.4f}" if now < then - 0.01 else None
 
 
-def _why_anew(facts: Json, content: Content, table: EmbeddingTable, drift: Drift) -> str | None:
+def _why_anew(
+    facts: Json, content: Content, table: EmbeddingTable, drift: Drift, aim: Aim
+) -> str | None:
     """Return why an index must be built anew; None where it need not."""
     origin = facts["origin"]
     is_same = origin.get("table_id") in {None, table.table_id}
@@ -88,9 +90,11 @@ def _why_anew(facts: Json, content: Content, table: EmbeddingTable, drift: Drift
     removed = len(content.removed) + len(drift.removed)
     if removed > MOST_REMOVED * len(content.rows):
         return f"{removed:,} of {len(content.rows):,} rows are removed"
-    numbers = (len(content) + len(drift.missing)) * facts["dim"]
-    is_free = facts.get("aim", {}).get("kind") == AUTO
-    if is_free and facts["method"] == FLAT and numbers > _GROWN * FLAT_NUMBERS:
+    rows, most = len(content) + len(drift.missing), aim.memory
+    if most is not None and memory_of(facts["method"], rows, facts["dim"]) > most:
+        return f"it would take more than {most:,} bytes of memory"
+    numbers = rows * facts["dim"]
+    if aim.kind == AUTO and facts["method"] == FLAT and numbers > _GROWN * FLAT_NUMBERS:
         return "for so many rows exact search is slow"
     return None
 

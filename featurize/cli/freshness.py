@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 def heed(console: Console, path: Path, index: VectorIndex, strict: bool) -> list[str]:
     """Warn of an index its table moved on from, and return the warning; refuse it if `strict`."""
     drift, table = index.drift(), index.origin["table"]
-    if strict and not index.has_table:
+    if strict and index.unknown is not None:
         raise IndexFileError(
-            f"No table lies at {table}: nothing tells whether the index is up to it.",
+            f"Nothing tells whether the index is up to its table: {index.unknown}",
             fix="Bring the table back, or leave out --strict.",
         )
+    if index.unknown is not None and Path(table).exists():
+        console.say(f"Nothing tells whether the index is up to its table: {index.unknown}")
     if not drift:
         return []
     counts = {

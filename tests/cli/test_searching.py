@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -423,3 +424,66 @@ def test_a_memory_that_is_none_is_refused(command, index, tmp_path, size):
     arguments = ("--out", tmp_path / "other", "--memory", size, "--json")
     code, data, _ = command("index", tmp_path / "table", *arguments)
     assert (code, data["error"]["kind"]) == (2, "usage")
+
+
+def test_equal_rows_reach_a_score_of_one(command, indexed):
+    """Vectors of float32 are a hair shorter than 1: that does not make equal rows unequal."""
+    index = indexed(id=list("abcd"), text=["same text", "same text", *TEXTS[:2]], label=["x"] * 4)
+    assert _hits(command, index, "--id", "a", "--min-score", "1")[0][0]["id"] == "b"
+
+
+def test_strict_wants_a_table(command, told, priced, tmp_path):
+    """Without it nothing tells whether the index is fresh; a damaged one is said without it."""
+    log = next((tmp_path / "table" / "_log").iterdir())
+    log.write_text("{")
+    code, _, err = told("search", priced, "fox")
+    assert code == 0
+    assert "Nothing tells whether the index is up to its table" in err
+    shutil.rmtree(tmp_path / "table")
+    assert command("search", priced, "fox", "--json")[0] == 0
+    code, data, _ = command("search", priced, "fox", "--strict", "--json")
+    assert (code, data["error"]["kind"]) == (1, "index")
+
+
+def test_a_page_says_what_it_was_made_of(command, priced, tmp_path):
+    """Filter and least score stand on it, and that the table has moved on."""
+    frame = pd.read_csv(tmp_path / "rows.csv")
+    frame.iloc[:5].to_csv(tmp_path / "rows.csv", index=False)
+    assert command("embed", tmp_path / "rows.csv", "--out", tmp_path / "table", "--json")[0] == 0
+    page = tmp_path / "hits.html"
+    options = ("--where", "label = 'x'", "--min-score", "-0.5", "--html", page)
+    assert command("search", priced, "fox", *options, "--json")[0] == 0
+    shown = page.read_text(encoding="utf-8")
+    assert "label = &#x27;x&#x27;" in shown or "label = &#39;x&#39;" in shown
+    assert "at least -0.5" in shown
+    assert "moved on: 1 row of the index gone" in shown
+
+
+def test_an_unknown_id_says_what_may_be_meant(command, priced, tmp_path):
+    """Of those that are there the likeliest, or that an update would bring it."""
+    code, data, _ = command("search", priced, "--id", "aa", "--json")
+    assert (code, data["error"]["fix"]) == (1, "Its 6 ids look like 'a'.")
+    frame = pd.read_csv(tmp_path / "rows.csv")
+    frame = pd.concat([frame, frame.iloc[:1].assign(id="g", text="quite new")])
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    assert command("embed", tmp_path / "rows.csv", "--out", tmp_path / "table", "--json")[0] == 0
+    assert "--update" in command("search", priced, "--id", "g", "--json")[1]["error"]["fix"]
+
+
+def test_a_table_of_another_encoder_does_not_update(command, priced, tiny_image, tmp_path):
+    """The advice is to name the index's own table, not to make this index anew of that one."""
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "photos" / "a.png")
+    other = tmp_path / "other"
+    assert command("embed", tmp_path / "photos", "--out", other, "--encoder", tiny_image)[0] == 0
+    code, data, _ = command("index", other, "--out", priced, "--update", "--json")
+    assert (code, data["error"]["kind"]) == (1, "mismatch")
+    assert data["error"]["fix"].startswith(f"The index is of {tmp_path / 'table'}")
+
+
+def test_quiet_verify_says_why_it_fails(told, priced):
+    """The line that the exit code needs."""
+    (priced / "vectors.npy").write_bytes(b"")
+    code, out, err = told("verify", priced, "-q")
+    assert (code, out) == (1, "")
+    assert "index, broken" in err

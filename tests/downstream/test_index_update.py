@@ -222,6 +222,16 @@ def test_what_was_forgotten_leaves_the_files(index, big, tmp_path):
     assert len(VectorIndex.open(tmp_path / "index")) == ROWS - 1
 
 
+def test_an_index_keeps_to_its_memory(make_table, replace_rows):
+    """An update that would take more than was allowed builds anew, which says what it needs."""
+    big = make_table(draw(500))
+    room = VectorIndex.build(big, "ivf").facts["memory"] + 1000
+    index = VectorIndex.build(big, "ivf", memory=room)
+    replace_rows(big, draw(900), id=named(0, 900))
+    with pytest.raises(IndexFileError, match="ivf takes about .* MB"):
+        index.update()
+
+
 def test_other_columns_mean_building_anew(index, big, replace_rows):
     """A column that was not there cannot be added to the old rows alone."""
     replace_rows(big, draw(ROWS), labels=["old"] * ROWS, price=[1.0] * ROWS)
