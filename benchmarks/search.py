@@ -18,7 +18,7 @@ from comparison.contestant import ROOT
 from results import write_section
 from searching.options import Options
 
-SECTIONS = ("vaswani", "million", "filters", "updates", "kills", "mutations")
+SECTIONS = ("vaswani", "million", "isotropic", "filters", "updates", "kills", "mutations")
 MILLION, QUICK = 1_000_000, 30_000  # rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from downstream import VectorIndex
 from searching.clusters import LOW_RANK, SHAPES, Clusters, Drawn, write_clusters
 from searching.exactly import recall, true_places
 from searching.options import Options
-from searching.peers import PEER, Asked, Peer, Point, Task, built_by_autofaiss
+from searching.peers import PEER, VERSION, Asked, Peer, Point, Task, built_by_autofaiss
 from searching.timing import ALONE, ROUNDS, Speed, Stages, seconds_of, side_by_side
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 TITLE = "Search: a million vectors"
 TARGETS, NEAR, QUERIES = (0.80, 0.90, 0.95, 0.99), 10, 1000
 SPEED_AT, FASTER = 0.95, 10
-BESIDE_PEER, PATIENCE = LOW_RANK, 120  # seconds that autofaiss may take, or twice so many
+BESIDE_PEER, PATIENCE = LOW_RANK, 1.5  # times our slowest build that autofaiss may take
 CELLS = 2048  # of an inverted file of ours over a million rows
 
 
@@ -54,18 +55,20 @@ class Built:
 
 def lines(options: Options) -> Iterator[str]:
     """Yield the section."""
+    yield from shape_lines(LOW_RANK, options)
+
+
+def shape_lines(shape: str, options: Options) -> Iterator[str]:
+    """Yield what is measured on clusters of a shape."""
     yield (
-        f"{options.rows:,} x 384 unit vectors around 2,000 centres of unequal size, drawn twice, "
-        f"in a table; {QUERIES:,} queries drawn alike, which are no rows. "
+        f"{options.rows:,} x 384 unit vectors around 2,000 centres of unequal size in a table; "
+        f"{SHAPES[shape]}. {QUERIES:,} queries drawn alike, which are no rows. "
         f'`VectorIndex.build(table, "auto", target)` on all cores; recall@{NEAR} against exact '
         f"search. Queries/s of all asked at once and milliseconds of one alone, beside faiss "
         f"`IndexFlatIP`, in {ROUNDS} alternating runs ({ALONE} queries alone in each); medians."
     )
-    for shape, meaning in SHAPES.items():
-        folder = options.folder / shape
-        folder.mkdir()
-        yield from ("", f"### {shape.capitalize()}: {meaning}", "")
-        yield from _measured(Clusters(shape), folder, options)
+    yield ""
+    yield from _measured(Clusters(shape), options.folder, options)
 
 
 def _measured(clusters: Clusters, folder: Path, options: Options) -> Iterator[str]:
@@ -159,26 +162,30 @@ def _beside(
     """Yield what autofaiss builds, and how soon it answers at the recalls that ours reach."""
     task = _task(drawn, queries, truth, ours)
     memory = max(each.memory for each in ours)
+    most = math.ceil(PATIENCE * max(each.seconds for each in ours))
     asked = (
-        Asked("as many cells as ours", PATIENCE, key=f"IVF{CELLS},Flat"),  # it refuses 8-bit ones
-        Asked("its choice in the memory of ours", PATIENCE, memory=memory),
-        Asked("its choice", 2 * PATIENCE),
+        Asked("as many cells as ours", most, key=f"IVF{CELLS},Flat"),  # it refuses 8-bit ones
+        Asked("its choice in the memory of ours", most, memory=memory),
+        Asked("its choice", most),
     )
     built = {each: built_by_autofaiss(task, each, options.peers) for each in asked}
     peers = [peer for peer in built.values() if peer is not None]
-    versions = ", ".join(f"{name} {number}" for name, number in peers[0].versions.items())
     yield (
-        f"{PEER} ({versions}), `build_index` of the same vectors in memory, metric ip, all else as "
-        "it comes; of its seconds some went to tuning and measuring what it had built, as of ours. "
-        "Then the smallest search parameter that reaches the recall of ours on the same queries."
+        f"{PEER} {VERSION}, `build_index` of the same vectors in memory, metric ip, all else as it "
+        "comes, stopped after one and a half times our slowest build; of its seconds some went to "
+        "tuning and measuring what it had built, as of ours. Then the smallest search parameter "
+        "that reaches the recall of ours on the same queries."
     )
+    yield ""
+    for each in (each for each, peer in built.items() if peer is None):
+        yield f"- {PEER}, {each.name}: not done after {each.most_seconds} s."
+    if not peers:
+        return
     yield ""
     head = ["asked for", "index", "MB", "build s", "of it tuning", "tuned by it: recall"]
     head += ["queries/s", *(f"queries/s at {each.recall:.4f}" for each in ours)]
     yield from table(head, [_peer_row(peer) for peer in peers])
     yield ""
-    for each in (each for each, peer in built.items() if peer is None):
-        yield f"- {PEER}, {each.name}: not done after {each.most_seconds} s."
     for number, each in enumerate(ours):
         yield from _build_verdicts(each, number, peers)
 

@@ -13,6 +13,7 @@ from comparison.contestant import CORES, SCRIPTS
 from comparison.environments import python_of
 
 PEER = "autofaiss"
+VERSION = "2.18"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

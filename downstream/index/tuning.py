@@ -121,12 +121,29 @@ def efforts_among(
 ) -> dict[int, int]:
     """Return the efforts, of at least so much, that reach a recall among `allowed` rows (n,).
 
-    Measured as `measure` does, but by 250 rows that need not be allowed themselves: who asks for
-    some rows may well ask from afar. Where no effort is enough there is none, or where it would
-    take longer than exact search.
+    Measured as `measure` does, but by 250 rows, those that are allowed and those that are not each
+    for themselves: who asks for some rows may well ask from afar. Where no effort is enough there
+    is none, or where it would take longer than exact search.
     """
-    assert retriever.graph is not None
     asked = _apart(retriever, None)[:: max(1, len(retriever.apart) // _ASKED)]
+    parts = [rows for rows in (asked[allowed[asked]], asked[~allowed[asked]]) if len(rows)]
+    found = [_efforts_of(retriever, recall, least, allowed, rows) for rows in parts]
+    return {
+        depth: max(efforts[depth] for efforts in found)
+        for depth in DEPTHS
+        if all(depth in efforts for efforts in found)
+    }
+
+
+def _efforts_of(
+    retriever: Retriever,
+    recall: float,
+    least: int,
+    allowed: NDArray[np.bool_],
+    asked: NDArray[np.int64],
+) -> dict[int, int]:
+    """Return the efforts that reach a recall among allowed rows for those that ask."""
+    assert retriever.graph is not None
     trial = _Trial.of(retriever, asked, allowed, DEPTHS)
     points: list[Point] = []
     for effort in (effort for effort in retriever.graph.efforts if effort >= least):

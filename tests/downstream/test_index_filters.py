@@ -71,6 +71,18 @@ def test_filtered_recall_is_that_of_the_index(index, big, where):
     assert (scores[:, :k] >= last[:, np.newaxis] - 1e-6).mean() >= 0.95
 
 
+@pytest.mark.parametrize("k", [10, 60])
+def test_queries_from_afar_have_their_recall(index, big, k):
+    """Where a filter hides the surroundings of every query, they find what others find."""
+    queries, centre = draw(600, seed=4)
+    queries = queries[centre >= 20]
+    holds = (big.to_pandas()["centre"] < 20).to_numpy()
+    cosines = np.where(holds, queries.astype(np.float64) @ big.to_numpy().T.astype(np.float64), -2)
+    last = -np.sort(-cosines, axis=1)[:, k - 1]
+    _, scores = index.find(queries, k, where="centre < 20")
+    assert (scores >= last[:, np.newaxis] - 1e-6).mean() >= 0.95
+
+
 def test_a_filter_goes_with_every_search(index):
     """Range search, search by id and a least score keep to it as well."""
     query = draw(1, seed=2)[0]
