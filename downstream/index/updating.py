@@ -60,7 +60,7 @@ def updated(
         curve = _measured(grown, aim.recall, reporter)
         if curve is None or curve.reaches:
             return facts_of(table, aim, grown, curve), grown, done
-        done["rebuilt"] = f"recall fell to {min(curve.points[-1].recall.values()):.3f}"
+        done["rebuilt"] = f"its recall fell to {curve.chosen.recall[DEPTHS[0]]:.3f}"
     return *built(table, aim, scratch, reporter), done
 
 

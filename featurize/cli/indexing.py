@@ -156,7 +156,9 @@ def _what_changed(data: Json) -> str:
 
 def _curve(curve: Json) -> Iterator[str]:
     """Lay out recall and time of each effort that was tried, and mark those that are taken."""
-    taken = {effort: f"→@{depth}" for depth, effort in reversed(curve["efforts"].items())}
+    taken: dict[int, str] = {}
+    for depth, effort in curve["efforts"].items():
+        taken[effort] = f"{taken[effort]},{depth}" if effort in taken else f"→@{depth}"
     titles = ("", curve["measure"], "recall@10", "recall@100", "queries/s", "ms alone")
     widths = [max(8, len(title)) for title in titles]
     yield _aligned(titles, widths)
